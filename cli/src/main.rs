@@ -1,0 +1,2 @@
+//! The medring command.
+fn main() {}
