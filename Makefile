@@ -30,7 +30,7 @@ build: deps ## Compile the workspace and its one binary, medring.
 demo: build ## Four processes mine, seal, find and verify real records; DEMO_ARGS='--bundle FILE|DIR --vitals FILE'.
 	@"$(TARGET_DIR)/debug/medring" testnet demo $(DEMO_ARGS)
 
-quick: ## Before each commit (under 3 minutes warm): format, compile, the pure crates' unit tests.
+quick: deps ## Before each commit (under 3 minutes warm): format, compile, the pure crates' unit tests.
 	$(CARGO) fmt --all --check
 	$(CARGO) check --workspace --all-targets
 	$(CARGO) test -p medring-protocol -p medring-storage --lib
