@@ -8,6 +8,7 @@
 #[macro_use]
 mod bytes;
 
+pub mod chebyshev;
 pub mod codec;
 pub mod error;
 pub mod hash;
