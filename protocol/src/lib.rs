@@ -11,9 +11,11 @@ mod bytes;
 pub mod chebyshev;
 pub mod codec;
 pub mod error;
+pub mod fhir;
 pub mod hash;
 pub mod kdf;
 pub mod limits;
+pub mod vitals;
 
 pub use error::{Fault, RuleId, Violation};
 pub use hash::{BlockId, ChainId, Commitment, Gid, ParticipantId, RecordId, WireId};
