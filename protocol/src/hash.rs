@@ -48,6 +48,8 @@ tags! {
     Chain = "chain",
     /// Participant id.
     Id = "id",
+    /// Name of one public key.
+    Key = "key",
     /// Signed by the subject of an enrolment.
     Enrol = "enrol",
     /// Commitment to r.

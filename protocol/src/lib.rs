@@ -8,14 +8,22 @@
 #[macro_use]
 mod bytes;
 
+pub mod block;
+pub mod chain;
 pub mod chebyshev;
 pub mod codec;
 pub mod error;
 pub mod fhir;
 pub mod hash;
+pub mod identity;
 pub mod kdf;
 pub mod limits;
+pub mod merkle;
+pub mod params;
+pub mod pow;
+pub mod record;
 pub mod vitals;
+pub mod wire;
 
 pub use error::{Fault, RuleId, Violation};
 pub use hash::{BlockId, ChainId, Commitment, Gid, ParticipantId, RecordId, WireId};

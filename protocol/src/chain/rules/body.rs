@@ -1,0 +1,59 @@
+//! Rules on a block's records together.
+
+use super::{BodyRule, Verdict};
+use crate::block::Block;
+use crate::hash::{RecordId, WireId};
+use crate::{limits, merkle};
+use std::collections::BTreeSet;
+
+/// A block and the ids of its records.
+#[derive(Debug)]
+pub struct BodyContext<'a> {
+    /// The block.
+    pub block: &'a Block,
+    /// Ids of its records, in order.
+    pub record_ids: &'a [RecordId],
+    /// Its Merkle leaves, in order.
+    pub wire_ids: &'a [WireId],
+}
+
+pub(crate) const RULES: &[BodyRule] =
+    &[("R-BLOCK-SIZE", size), ("R-ROOT", root), ("R-DUP-IN-BLOCK", duplicates), ("R-GENESIS-EMPTY", genesis)];
+
+/// R-BLOCK-SIZE: at most 1 MiB of records, and at most 4,096 of them.
+fn size(c: &BodyContext<'_>) -> Verdict {
+    let (bytes, count) = (c.block.records_len(), c.block.records.len());
+    if bytes > limits::BLOCK_BYTES_MAX {
+        return Err(format!("{bytes} bytes of records, at most {} are allowed", limits::BLOCK_BYTES_MAX).into());
+    }
+    if count > limits::BLOCK_RECORDS_MAX {
+        return Err(format!("{count} records, at most {} are allowed", limits::BLOCK_RECORDS_MAX).into());
+    }
+    Ok(())
+}
+
+/// R-ROOT: "records_root = H("root", u32 count, Merkle tree hash over full records, 32 zero bytes)".
+fn root(c: &BodyContext<'_>) -> Verdict {
+    if merkle::records_root(c.wire_ids) == c.block.header.records_root {
+        Ok(())
+    } else {
+        Err("the records do not make the header's root".into())
+    }
+}
+
+/// R-DUP-IN-BLOCK: no RecordId twice in a block.
+fn duplicates(c: &BodyContext<'_>) -> Verdict {
+    let mut seen = BTreeSet::new();
+    match c.record_ids.iter().find(|id| !seen.insert(**id)) {
+        None => Ok(()),
+        Some(id) => Err(format!("record {id} stands twice in the block").into()),
+    }
+}
+
+/// R-GENESIS-EMPTY: "the genesis block carries no records."
+fn genesis(c: &BodyContext<'_>) -> Verdict {
+    if c.block.header.height == 0 && !c.block.records.is_empty() {
+        return Err("block 0 carries records".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Proof of work: targets, work, and ASERT retargeting (PROTOCOL section 5; spec: pow).
+
+use crate::params::Params;
+use num_bigint::{BigInt, BigUint};
+use num_traits::{One, ToPrimitive, Zero};
+use serde::{Deserialize, Serialize};
+
+/// A target in Bitcoin's compact form: one byte of exponent, three of mantissa with a sign bit that must be 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CompactTarget(pub u32);
+
+impl std::fmt::Debug for CompactTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CompactTarget({:#010x})", self.0)
+    }
+}
+
+byte_newtype!(
+    /// A full target: a block id, read as a big-endian integer, must not exceed it.
+    Target, 32);
+
+impl CompactTarget {
+    /// The target it stands for; `None` if negative, zero, above 256 bits, or not the canonical encoding of its value.
+    pub fn decode(self) -> Option<Target> {
+        let exponent = self.0 >> 24;
+        let mantissa = BigUint::from(self.0 & 0x007f_ffff);
+        if self.0 & 0x0080_0000 != 0 || mantissa.is_zero() || exponent > 34 {
+            return None;
+        }
+        let value = if exponent <= 3 { mantissa >> (8 * (3 - exponent)) } else { mantissa << (8 * (exponent - 3)) };
+        let target = Target::from_uint(&value)?;
+        (!value.is_zero() && target.compact() == self).then_some(target)
+    }
+}
+
+impl Target {
+    /// From an integer below 2^256; `None` above.
+    pub fn from_uint(value: &BigUint) -> Option<Self> {
+        let bytes = value.to_bytes_be();
+        let start = 32usize.checked_sub(bytes.len())?;
+        let mut out = [0; 32];
+        out[start..].copy_from_slice(&bytes);
+        Some(Self(out))
+    }
+
+    /// As an integer.
+    pub fn to_uint(self) -> BigUint {
+        BigUint::from_bytes_be(&self.0)
+    }
+
+    /// The canonical compact form; loses all but the highest 15 to 23 bits.
+    pub fn compact(self) -> CompactTarget {
+        let skip = self.0.iter().take_while(|b| **b == 0).count();
+        let mut size = 32 - skip;
+        let byte = |i: usize| self.0.get(skip + i).copied().map_or(0, u32::from);
+        let mut mantissa = if size == 0 { 0 } else { byte(0) << 16 | byte(1) << 8 | byte(2) };
+        if mantissa & 0x0080_0000 != 0 {
+            mantissa >>= 8;
+            size += 1;
+        }
+        // size is at most 33.
+        CompactTarget(u32::try_from(size).unwrap_or(33) << 24 | mantissa)
+    }
+
+    /// ⌊2^256 / (target + 1)⌋: the expected number of hashes for one block.
+    pub fn work(self) -> Work {
+        Work((BigUint::one() << 256u32) / (self.to_uint() + 1u32))
+    }
+
+    /// Whether a block id meets this target.
+    pub fn is_met_by(&self, id: &crate::BlockId) -> bool {
+        id.0 <= self.0
+    }
+}
+
+/// Cumulative work: expected hashes, an integer without practical bound.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Work(BigUint);
+
+impl Work {
+    /// No work.
+    pub fn zero() -> Self {
+        Self::default()
+    }
+
+    /// Sum of two amounts.
+    #[must_use]
+    pub fn plus(&self, other: &Work) -> Work {
+        Work(&self.0 + &other.0)
+    }
+
+    /// 32 bytes big-endian (saturating; 2^256 hashes are out of reach).
+    pub fn to_bytes(&self) -> [u8; 32] {
+        Target::from_uint(&self.0).map_or([0xff; 32], |t| t.0)
+    }
+
+    /// From 32 bytes big-endian.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Work(BigUint::from_bytes_be(bytes))
+    }
+
+    /// As a float, for display and rates only.
+    pub fn approx(&self) -> f64 {
+        self.0.to_f64().unwrap_or(f64::INFINITY)
+    }
+}
+
+impl std::fmt::Display for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Work({})", self.0)
+    }
+}
+
+impl Serialize for Work {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        Target(self.to_bytes()).serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Work {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(Work::from_bytes(&Target::deserialize(d)?.0))
+    }
+}
+
+/// One step of schedule time: S_h = S_{h−1} + min(Δt, τ). Milliseconds; S_1 = 0.
+pub fn schedule_step(params: &Params, parent_schedule_ms: u64, height: u64, delta_ms: u64) -> u64 {
+    if height <= 1 { 0 } else { parent_schedule_ms.saturating_add(delta_ms.min(params.tau_ms())) }
+}
+
+/// The target of the block after height `tip` whose schedule time is `schedule_ms` (R-TARGET).
+///
+/// ASERT in integers, anchored at block 1: the target doubles for every τ the chain is behind schedule T·(h−1), and halves
+/// for every τ it is ahead. Blocks 0 and 1 have the genesis target, and so has every block where `retarget` is off.
+pub fn next_target(params: &Params, tip: u64, schedule_ms: u64) -> CompactTarget {
+    if tip == 0 || !params.retarget {
+        return params.genesis_target;
+    }
+    let (tau, spacing) = (i128::from(params.tau_ms()), i128::from(params.target_spacing_ms));
+    let ahead = i128::from(schedule_ms) - spacing.saturating_mul(i128::from(tip - 1));
+    // Rust's division truncates toward zero, as the rule asks.
+    let e = ahead.saturating_mul(65_536) / tau;
+    let n = e >> 16;
+    let f = (e - (n << 16)).unsigned_abs();
+    let factor = 65_536 + ((195_766_423_245_049 * f + 971_821_376 * f * f + 5_127 * f * f * f + (1 << 47)) >> 48);
+    let anchor = params.genesis_target.decode().map(Target::to_uint).unwrap_or_default() * factor;
+    // Beyond ±320 doublings the clamp decides anyway; bounding n keeps the shift small.
+    let shifted = match n.clamp(-320, 320) {
+        n if n >= 0 => anchor << n.unsigned_abs(),
+        n => anchor >> n.unsigned_abs(),
+    } >> 16u32;
+    let limit = params.limit_target.decode().map(Target::to_uint).unwrap_or_default();
+    let clamped = shifted.clamp(BigUint::one(), limit);
+    Target::from_uint(&clamped).map_or(params.limit_target, Target::compact)
+}
+
+/// trunc_div and the shift of [`next_target`], by `BigInt`, for the test that compares both.
+#[doc(hidden)]
+pub fn next_target_oracle(params: &Params, tip: u64, schedule_ms: u64) -> BigUint {
+    let tau = BigInt::from(params.tau_ms());
+    let ahead = BigInt::from(schedule_ms) - BigInt::from(params.target_spacing_ms) * BigInt::from(tip - 1);
+    let e: BigInt = (&ahead * 65_536) / &tau;
+    let n: BigInt = &e >> 16;
+    let f: BigInt = &e - (&n << 16);
+    let poly: BigInt = BigInt::from(195_766_423_245_049u64) * &f
+        + BigInt::from(971_821_376u64) * &f * &f
+        + BigInt::from(5_127u64) * &f * &f * &f
+        + (BigInt::one() << 47);
+    let factor: BigInt = (poly >> 48) + 65_536;
+    let anchor = BigInt::from(params.genesis_target.decode().map(Target::to_uint).unwrap_or_default()) * factor;
+    let n = n.to_i64().unwrap_or(0).clamp(-320, 320);
+    let shifted: BigInt = if n.is_negative() { anchor >> n.unsigned_abs() } else { anchor << n.unsigned_abs() };
+    let limit = params.limit_target.decode().map(Target::to_uint).unwrap_or_default();
+    (shifted >> 16u32).to_biguint().unwrap_or_default().clamp(BigUint::one(), limit)
+}
