@@ -20,7 +20,7 @@ impl Suite {
     }
 }
 
-fn framed(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn framed(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(parts.iter().map(|p| 4 + p.len()).sum()));
     for part in parts {
         out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());

@@ -22,6 +22,7 @@ pub mod merkle;
 pub mod params;
 pub mod pow;
 pub mod record;
+pub mod seal;
 pub mod vitals;
 pub mod wire;
 

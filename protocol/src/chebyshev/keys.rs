@@ -152,6 +152,12 @@ impl fmt::Debug for SecretKey {
 pub struct SharedSecret(Zeroizing<[u8; 256]>);
 
 impl SharedSecret {
+    /// Any bytes as an agreement: how tests play an attacker.
+    #[cfg(test)]
+    pub(crate) fn from_bytes_for_tests(bytes: &[u8; 256]) -> Self {
+        Self(Zeroizing::new(*bytes))
+    }
+
     /// The bytes, for the key derivation.
     pub fn as_bytes(&self) -> &[u8; 256] {
         &self.0
