@@ -12,6 +12,7 @@ pub mod block;
 pub mod chain;
 pub mod chebyshev;
 pub mod codec;
+pub mod deid;
 pub mod error;
 pub mod fhir;
 pub mod hash;

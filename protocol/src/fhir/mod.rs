@@ -3,7 +3,7 @@
 
 mod bundle;
 mod error;
-mod json;
+pub(crate) mod json;
 mod refs;
 mod split;
 mod table1;
@@ -15,6 +15,7 @@ pub use split::{Parts, split};
 pub use table1::{Column, Section, Topic, table1_sections, topic};
 
 pub(crate) use bundle::str_at;
+pub(crate) use table1::codes;
 
 /// A bundle from outside, in bytes; the same as what a sealed part may decompress to.
 pub const BUNDLE_BYTES_MAX: usize = crate::limits::SENSITIVE_PLAIN_BYTES_MAX;

@@ -44,6 +44,23 @@ impl Channel {
     }
 }
 
+/// What a vital sign's code is called in LOINC, or the pulse wave's in ISO 11073; None for a code not known here.
+pub(crate) fn known_name(channel: &Channel) -> Option<&'static str> {
+    Some(match (channel.system.as_str(), channel.code.as_str()) {
+        (LOINC, "8867-4") => "Heart rate",
+        (LOINC, "8889-8") => "Heart rate by pulse oximetry",
+        (LOINC, "9279-1") => "Respiratory rate",
+        (LOINC, "2708-6") => "Oxygen saturation",
+        (LOINC, "59408-5") => "Oxygen saturation by pulse oximetry",
+        (LOINC, "8310-5") => "Body temperature",
+        (LOINC, "8480-6") => "Systolic blood pressure",
+        (LOINC, "8462-4") => "Diastolic blood pressure",
+        (LOINC, "8478-0") => "Mean blood pressure",
+        (MDC, "150452") => "Pulse wave",
+        _ => return None,
+    })
+}
+
 impl Default for Layout {
     /// One row a minute: `minute`, then heart rate, pulse, respiration, oxygen saturation and cuff blood pressure.
     fn default() -> Self {

@@ -12,6 +12,9 @@ pub use decimal::{Decimal, NotDecimal};
 pub use layout::{Channel, LOINC, Layout, MDC};
 pub use recording::{Recording, Signal, Stats};
 
+pub(crate) use layout::known_name;
+pub(crate) use time::instant;
+
 /// A CSV from outside, in bytes.
 pub const CSV_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Signals of one recording.
