@@ -1,1 +1,4 @@
-//! node
+//! A medring node: a sans-IO core, and the driver, network, miner, wallet and HTTP API around it.
+#![forbid(unsafe_code)]
+
+pub mod core;
