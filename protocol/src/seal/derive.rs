@@ -1,9 +1,10 @@
 //! Every value derived on the way to a seal, by its name in the spec. Public for the test vectors; use `seal` and `open_*`.
 
-use super::{Receiver, ReceiverTag, SealContext};
+use super::SealContext;
 use crate::chebyshev::{PublicKey, PublicKeyBytes, SharedSecret};
 use crate::hash::{Commitment, DOMAIN, Gid, Tag, h};
 use crate::kdf::{Suite, framed, kdf};
+use crate::record::Receiver;
 use zeroize::Zeroizing;
 
 /// The suite of every seal this version makes or opens.
@@ -28,7 +29,7 @@ impl KeyNonce {
 
 /// K_rec = KDF(; r; "record key", kind, uploader, c), with the nonce 0¹²: r, and so K_rec, is used once.
 pub fn record_key(ctx: &SealContext<'_>, c: &Commitment, r: &[u8; 32]) -> KeyNonce {
-    let fields: [&[u8]; 3] = [&[ctx.kind], ctx.uploader.as_bytes(), c.as_bytes()];
+    let fields: [&[u8]; 3] = [&[ctx.kind.id()], ctx.uploader.as_bytes(), c.as_bytes()];
     KeyNonce { key: kdf::<32>(SUITE, None, &[r], "record key", &fields), nonce: [0; 12] }
 }
 
@@ -40,18 +41,18 @@ pub fn participant_wrap(
     z: &SharedSecret,
     ephemeral: &PublicKeyBytes,
     receiver: &PublicKey,
-) -> (KeyNonce, ReceiverTag) {
+) -> (KeyNonce, [u8; 16]) {
     let secrets: [&[u8]; 3] = [z.as_bytes(), ephemeral.as_bytes(), receiver.as_bytes()];
-    let fields: [&[u8]; 4] = [ctx.chain.as_bytes(), &[ctx.kind], ctx.uploader.as_bytes(), c.as_bytes()];
+    let fields: [&[u8]; 4] = [ctx.chain.as_bytes(), &[ctx.kind.id()], ctx.uploader.as_bytes(), c.as_bytes()];
     let out = kdf::<60>(SUITE, None, &secrets, "seal", &fields);
-    let mut tag = ReceiverTag::ZERO;
-    tag.0.copy_from_slice(&out[44..]);
+    let mut tag = [0; 16];
+    tag.copy_from_slice(&out[44..]);
     (KeyNonce::split(&out[..32], &out[32..44]), tag)
 }
 
 /// (k, nonce) = KDF(c; k_rec of the epoch; "group seal", chain id, kind, uploader, GID): 32 + 12 bytes.
 pub fn group_wrap(ctx: &SealContext<'_>, c: &Commitment, k_rec: &[u8; 32], gid: &Gid) -> KeyNonce {
-    let fields: [&[u8]; 4] = [ctx.chain.as_bytes(), &[ctx.kind], ctx.uploader.as_bytes(), gid.as_bytes()];
+    let fields: [&[u8]; 4] = [ctx.chain.as_bytes(), &[ctx.kind.id()], ctx.uploader.as_bytes(), gid.as_bytes()];
     let out = kdf::<44>(SUITE, Some(c.as_bytes()), &[k_rec], "group seal", &fields);
     KeyNonce::split(&out[..32], &out[32..])
 }
@@ -77,9 +78,9 @@ pub fn associated_data(ctx: &SealContext<'_>, part: Part, receiver: &Receiver, c
         name,
         &[SUITE.id()],
         ctx.chain.as_bytes(),
-        &[ctx.kind],
+        &[ctx.kind.id()],
         ctx.uploader.as_bytes(),
-        &receiver.field(),
+        &receiver.to_bytes(),
         c.as_bytes(),
         &h(Tag::Public, &[ctx.public]),
     ];

@@ -24,7 +24,7 @@ pub enum SealError {
     },
     /// The padding parameter is not one a genesis may set.
     #[error(
-        "padding to at least {0} bytes: it must be a power of two from 64 to 65536; correct the genesis parameters"
+        "padding to at least {0} bytes: it must be a power of two from 1024 to 65536; correct the genesis parameters"
     )]
     PadMin(usize),
     /// zstd failed, which it does only for want of memory.

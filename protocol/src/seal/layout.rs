@@ -1,9 +1,10 @@
 //! The bytes of s: suite u8 ‖ E (256, only if sealed to a participant) ‖ wrap (48) ‖ body (16 + a power of two).
 
 use super::derive::SUITE;
-use super::{Receiver, ShapeError, aead::TAG_BYTES};
+use super::{ShapeError, aead::TAG_BYTES};
 use crate::chebyshev::{PublicKeyBytes, in_range};
 use crate::limits::SEALED_BYTES_MAX;
+use crate::record::Receiver;
 
 /// r with its authentication tag.
 pub(super) const WRAP_BYTES: usize = 32 + TAG_BYTES;
@@ -28,7 +29,7 @@ pub(super) struct Layout<'a> {
 pub(super) fn parse<'a>(receiver: &Receiver, s: &'a [u8]) -> Result<Layout<'a>, ShapeError> {
     let ephemeral_len = match receiver {
         Receiver::None => return Err(ShapeError::NotEmpty(s.len())),
-        Receiver::Tag(_) | Receiver::Owner(_) => PublicKeyBytes::LEN,
+        Receiver::Tag(_) | Receiver::GroupOwner(_) => PublicKeyBytes::LEN,
         Receiver::Group(_) => 0,
     };
     let min = 1 + ephemeral_len + WRAP_BYTES + TAG_BYTES;

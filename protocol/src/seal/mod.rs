@@ -3,7 +3,7 @@
 //! Each record has its own random secret r. Its hash c is public, its key K_rec encrypts the body, and r itself is wrapped
 //! for the receiver. So whoever is given r, and nothing else, can check that it belongs to this record and read it.
 //!
-//! * [`seal`] makes the receiver field, s and c; it draws all randomness from its argument.
+//! * [`seal`] makes the content of a record, ready to be signed; it draws all randomness from its argument.
 //! * [`detect`] and [`open_as`] are the owner's scan; [`open_in_group`] a member's; [`open_with_r`] a disclosure.
 //! * [`check_shape`] is what consensus, which can decrypt nothing, checks of s.
 //! * [`derive`] names every intermediate value, for the vectors in `docs/spec/vectors/seal.json`.
@@ -14,7 +14,6 @@ mod error;
 mod layout;
 mod open;
 mod plain;
-mod receiver;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -22,23 +21,30 @@ mod wrap;
 
 pub use error::{OpenError, PlainError, SealError, ShapeError};
 pub use layout::check_shape;
-pub use open::{Opened, SealedParts, detect, open_as, open_in_group, open_with_r};
+pub use open::{Opened, detect, open_as, open_in_group, open_with_r};
 pub use plain::{PlainKind, SensitivePlain};
-pub use receiver::{Receiver, ReceiverTag};
 pub use secret::RecordSecret;
 pub use wrap::{Sealed, To, seal};
 
 use crate::hash::{ChainId, ParticipantId};
+use crate::record::{Content, Kind};
 
 /// What a seal is bound to besides its receiver: moved to another chain, kind, uploader or public part, nothing opens.
 #[derive(Clone, Copy, Debug)]
 pub struct SealContext<'a> {
     /// The network.
     pub chain: &'a ChainId,
-    /// The record kind's id.
-    pub kind: u8,
+    /// What the record is.
+    pub kind: Kind,
     /// Who signs and uploads the record.
     pub uploader: &'a ParticipantId,
     /// m, the public part.
     pub public: &'a [u8],
+}
+
+impl<'a> SealContext<'a> {
+    /// What the seal of this content must be bound to.
+    pub fn of(chain: &'a ChainId, content: &'a Content) -> Self {
+        Self { chain, kind: content.kind, uploader: &content.uploader, public: &content.public }
+    }
 }

@@ -11,7 +11,7 @@ use zstd::zstd_safe;
 /// recipient ‖ type ‖ length.
 const HEADER_BYTES: usize = 32 + 1 + 4;
 /// Smallest padding a genesis may set.
-const PAD_MIN_BYTES: usize = 64;
+const PAD_MIN_BYTES: usize = 1024;
 /// zstd's first four bytes; skippable frames begin otherwise.
 const FRAME_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Slow and small: a record is sealed once and kept by everyone for ever.
@@ -69,7 +69,7 @@ impl SensitivePlain {
         Self { recipient, kind, bytes: Zeroizing::new(bytes) }
     }
 
-    /// Compressed and padded to a power of two, at least `pad_min` (itself one, 64 bytes to 64 KiB): what is encrypted.
+    /// Compressed and padded to a power of two, at least `pad_min` (itself one, 1 KiB to 64 KiB): what is encrypted.
     pub fn encode(&self, pad_min: usize) -> Result<Zeroizing<Vec<u8>>, SealError> {
         if !pad_min.is_power_of_two() || !(PAD_MIN_BYTES..=PADDED_BYTES_MAX).contains(&pad_min) {
             return Err(SealError::PadMin(pad_min));
@@ -153,9 +153,9 @@ mod tests {
     #[test]
     fn the_layout_is_the_specs() {
         let padded =
-            SensitivePlain::new(ParticipantId([7; 32]), PlainKind::Aphr, b"content".to_vec()).encode(64).unwrap();
+            SensitivePlain::new(ParticipantId([7; 32]), PlainKind::Aphr, b"content".to_vec()).encode(1024).unwrap();
         let inner = frame(b"content");
-        assert_eq!(padded.len(), 64);
+        assert_eq!(padded.len(), 1024);
         assert_eq!(padded[..32], [7; 32]);
         assert_eq!(padded[32], 2);
         assert_eq!(padded[33..37], u32::try_from(inner.len()).unwrap().to_be_bytes());

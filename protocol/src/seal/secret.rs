@@ -1,5 +1,6 @@
 //! r, the one secret of a record, and its public commitment c.
 
+use super::derive::SUITE;
 use crate::hash::{Commitment, Tag, h};
 use rand::CryptoRng;
 use std::fmt;
@@ -29,9 +30,9 @@ impl RecordSecret {
         &self.0
     }
 
-    /// c = H("commit", r), the paper's public H(r).
+    /// c = H("commit", suite, r), the paper's public H(r).
     pub fn commitment(&self) -> Commitment {
-        Commitment(h(Tag::Commit, &[self.0.as_slice()]))
+        Commitment(h(Tag::Commit, &[&[SUITE.id()], self.0.as_slice()]))
     }
 
     /// Whether c commits to this r.

@@ -1,9 +1,10 @@
 //! Making a seal.
 
 use super::derive::{self, KeyNonce, Part, SUITE};
-use super::{Receiver, RecordSecret, SealContext, SealError, SensitivePlain, aead};
+use super::{RecordSecret, SealContext, SealError, SensitivePlain, aead};
 use crate::chebyshev::{PublicKey, SecretKey};
 use crate::hash::{Commitment, Gid};
+use crate::record::{Content, Receiver};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -28,15 +29,11 @@ pub enum To<'a> {
     },
 }
 
-/// A sealed plaintext: three fields of the record, and its secret for the wallet.
+/// A record's content with its sealed part, and its secret for the wallet.
 #[derive(Clone, Debug)]
 pub struct Sealed {
-    /// The receiver field.
-    pub receiver: Receiver,
-    /// s.
-    pub s: Vec<u8>,
-    /// c, the commitment to r.
-    pub c: Commitment,
+    /// The content, ready to be signed.
+    pub content: Content,
     /// r: keep it secret, and keep it if this record is ever to be disclosed on its own.
     pub r: RecordSecret,
 }
@@ -60,7 +57,7 @@ pub fn seal<R: CryptoRng + ?Sized>(
             let (keys, tag) = to_key(ctx, &c, key, &mut s, rng);
             (Receiver::Tag(tag), keys)
         }
-        To::Owner { key, gid } => (Receiver::Owner(gid), to_key(ctx, &c, key, &mut s, rng).0),
+        To::Owner { key, gid } => (Receiver::GroupOwner(gid), to_key(ctx, &c, key, &mut s, rng).0),
         To::Group { k_rec, gid } => (Receiver::Group(gid), derive::group_wrap(ctx, &c, k_rec, &gid)),
     };
     let mut r_copy = Zeroizing::new(Vec::with_capacity(r.expose().len() + aead::TAG_BYTES));
@@ -68,7 +65,8 @@ pub fn seal<R: CryptoRng + ?Sized>(
     let ad = |part| derive::associated_data(ctx, part, &receiver, &c);
     s.extend_from_slice(&aead::encrypt(&wrap_keys, &ad(Part::Wrap), r_copy));
     s.extend_from_slice(&aead::encrypt(&derive::record_key(ctx, &c, r.expose()), &ad(Part::Body), padded));
-    Ok(Sealed { receiver, s, c, r })
+    let (kind, uploader, public) = (ctx.kind, *ctx.uploader, ctx.public.to_vec());
+    Ok(Sealed { content: Content { kind, uploader, receiver, commitment: c, public, sealed: s }, r })
 }
 
 /// Draws e, appends E = T_e(x) to s, and derives the wrap's keys and the one-time address from Z = T_e(Y).
@@ -78,7 +76,7 @@ fn to_key<R: CryptoRng + ?Sized>(
     key: &PublicKey,
     s: &mut Vec<u8>,
     rng: &mut R,
-) -> (KeyNonce, super::ReceiverTag) {
+) -> (KeyNonce, [u8; 16]) {
     let e = SecretKey::generate(rng);
     s.extend_from_slice(e.public().as_bytes());
     derive::participant_wrap(ctx, c, &e.agree(key), e.public().bytes(), key)
