@@ -24,7 +24,7 @@ byte_newtype!(
     /// H("gid", ED): one epoch of one group.
     Gid, 32);
 byte_newtype!(
-    /// c = H("commit", r): the public commitment to a record's secret r (the paper's public H(r)).
+    /// c = H("commit", suite, r): the public commitment to a record's secret r (the paper's public H(r)).
     Commitment, 32);
 
 macro_rules! tags {

@@ -69,28 +69,9 @@ fn sealed(c: &ShapeContext<'_>) -> Verdict {
         Receiver::None if content.sealed.is_empty() && content.commitment == Commitment::ZERO => Ok(()),
         Receiver::None => Err("nothing is sealed here, yet s or c is not empty".into()),
         _ if content.commitment == Commitment::ZERO => Err("the commitment is zero".into()),
-        _ => sealed_shape(c),
+        _ => crate::seal::check_shape(&content.receiver, &content.sealed, c.params.pad_min_bytes as usize)
+            .map_err(|e| e.to_string().into()),
     }
-}
-
-/// s = suite ‖ (E ‖, to a participant) wrap ‖ body; body = AES-256-GCM of a power of two of bytes.
-fn sealed_shape(c: &ShapeContext<'_>) -> Verdict {
-    let content = &c.record.content;
-    let s = &content.sealed;
-    if s.first() != Some(&crate::kdf::Suite::T2Aes.id()) {
-        return Err("the sealed part is of no known suite".into());
-    }
-    let to_participant = !matches!(content.receiver, Receiver::Group(_));
-    let head = if to_participant { 1 + 256 + 48 } else { 1 + 48 };
-    let body = s.len().saturating_sub(head + 16);
-    if !body.is_power_of_two() || body < c.params.pad_min_bytes as usize {
-        return Err(format!("a sealed part of {} bytes is not padded to a power of two", s.len()).into());
-    }
-    let ephemeral = s.get(1..257).and_then(|e| <&[u8; 256]>::try_from(e).ok());
-    if to_participant && !ephemeral.is_some_and(crate::chebyshev::in_range) {
-        return Err("the ephemeral value is not below p".into());
-    }
-    Ok(())
 }
 
 /// R-PAYLOAD: the public part of Enrol, Revoke and EpochCommit is exactly one value of its type.
