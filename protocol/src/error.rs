@@ -31,6 +31,12 @@ impl Violation {
     pub fn new(rule: RuleId, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { rule, detail: detail.into() }
     }
+
+    /// Whether the header itself is condemned. Not by R-ROOT: another copy of the body may be the one the header commits to,
+    /// so a block refused by that rule must not be remembered as invalid.
+    pub fn condemns_header(&self) -> bool {
+        self.rule != "R-ROOT"
+    }
 }
 
 /// Text that should have been an exact number of hex digits.

@@ -24,6 +24,7 @@ pub mod params;
 pub mod pow;
 pub mod record;
 pub mod seal;
+pub mod testkit;
 pub mod vitals;
 pub mod wire;
 

@@ -18,7 +18,17 @@ pub struct BodyContext<'a> {
 }
 
 pub(crate) const RULES: &[BodyRule] =
-    &[("R-BLOCK-SIZE", size), ("R-ROOT", root), ("R-DUP-IN-BLOCK", duplicates), ("R-GENESIS-EMPTY", genesis)];
+    &[("R-ROOT", root), ("R-BLOCK-SIZE", size), ("R-DUP-IN-BLOCK", duplicates), ("R-GENESIS-EMPTY", genesis)];
+
+/// R-ROOT, the first of all: what follows is then the header's own fault and not that of whoever altered this copy.
+/// "records_root = H("root", u32 count, Merkle tree hash over full records, 32 zero bytes)".
+fn root(c: &BodyContext<'_>) -> Verdict {
+    if merkle::records_root(c.wire_ids) == c.block.header.records_root {
+        Ok(())
+    } else {
+        Err("the records do not make the header's root".into())
+    }
+}
 
 /// R-BLOCK-SIZE: at most 1 MiB of records, and at most 4,096 of them.
 fn size(c: &BodyContext<'_>) -> Verdict {
@@ -30,15 +40,6 @@ fn size(c: &BodyContext<'_>) -> Verdict {
         return Err(format!("{count} records, at most {} are allowed", limits::BLOCK_RECORDS_MAX).into());
     }
     Ok(())
-}
-
-/// R-ROOT: "records_root = H("root", u32 count, Merkle tree hash over full records, 32 zero bytes)".
-fn root(c: &BodyContext<'_>) -> Verdict {
-    if merkle::records_root(c.wire_ids) == c.block.header.records_root {
-        Ok(())
-    } else {
-        Err("the records do not make the header's root".into())
-    }
 }
 
 /// R-DUP-IN-BLOCK: no RecordId twice in a block.
