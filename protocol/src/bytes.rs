@@ -1,4 +1,5 @@
-//! Fixed-length byte strings as types of their own, so that a record id is never taken for a block id.
+//! Fixed-length byte strings as types of their own, so that a record id is never taken for a block id; and enums of one
+//! byte.
 
 /// Defines a newtype over `[u8; N]`: hex in `Display`, in text formats and in `FromStr`; the bare bytes in the codec.
 macro_rules! byte_newtype {
@@ -92,6 +93,28 @@ macro_rules! byte_newtype {
                     }
                 }
                 if d.is_human_readable() { d.deserialize_str(V) } else { d.deserialize_tuple($len, V) }
+            }
+        }
+    };
+}
+
+/// Serde for an enum with `id`, `from_id`, `name` and `FromStr`: its name in text formats, its one byte in the codec.
+macro_rules! byte_enum_serde {
+    ($name:ident) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                if s.is_human_readable() { s.serialize_str(self.name()) } else { s.serialize_u8(self.id()) }
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                use serde::de::Error;
+                if d.is_human_readable() {
+                    return <String as serde::Deserialize>::deserialize(d)?.parse().map_err(D::Error::custom);
+                }
+                let id = <u8 as serde::Deserialize>::deserialize(d)?;
+                $name::from_id(id).ok_or_else(|| D::Error::custom(format!("{id} is no {}", stringify!($name))))
             }
         }
     };

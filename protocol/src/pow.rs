@@ -5,14 +5,44 @@ use num_bigint::{BigInt, BigUint};
 use num_traits::{One, ToPrimitive, Zero};
 use serde::{Deserialize, Serialize};
 
-/// A target in Bitcoin's compact form: one byte of exponent, three of mantissa with a sign bit that must be 0.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+/// A target in Bitcoin's compact form: one byte of exponent, three of mantissa with a sign bit that must be 0. In text
+/// formats 0x and eight hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CompactTarget(pub u32);
 
 impl std::fmt::Debug for CompactTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "CompactTarget({:#010x})", self.0)
+    }
+}
+
+impl std::fmt::Display for CompactTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#010x}", self.0)
+    }
+}
+
+impl std::str::FromStr for CompactTarget {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let digits = s.strip_prefix("0x").filter(|d| d.len() == 8 && d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let value = digits.and_then(|d| u32::from_str_radix(d, 16).ok());
+        value.map(Self).ok_or_else(|| format!("{s:?} is no compact target; one looks like 0x1e00ffff"))
+    }
+}
+
+impl Serialize for CompactTarget {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_u32(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for CompactTarget {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        if d.is_human_readable() {
+            return String::deserialize(d)?.parse().map_err(serde::de::Error::custom);
+        }
+        u32::deserialize(d).map(Self)
     }
 }
 

@@ -5,10 +5,10 @@ use super::state::{Change, Diff, Location, Participant, Revoked, StateRead, Usag
 use crate::block::VerifiedBlock;
 use crate::error::Violation;
 use crate::hash::{ChainId, ParticipantId, RecordId};
-use crate::identity::{Enrolment, EnrolmentEntry, KeyHash, Revocation};
+use crate::identity::{Enrolment, EnrolmentEntry, KeyHash, PublicKeys, Revocation};
 use crate::params::Params;
 use crate::record::{Kind, Record};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a block was not applied.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ impl<E> From<Violation> for ApplyError<E> {
 struct Draft<'a, S> {
     params: &'a Params,
     parent: &'a S,
+    authorities: BTreeSet<ParticipantId>,
+    authority_keys: BTreeSet<KeyHash>,
     participants: BTreeMap<ParticipantId, (Option<Participant>, Participant)>,
     keys: BTreeMap<KeyHash, ParticipantId>,
     locations: BTreeMap<RecordId, Location>,
@@ -38,21 +40,25 @@ struct Draft<'a, S> {
 impl<'a, S: StateRead> Draft<'a, S> {
     fn new(params: &'a Params, parent: &'a S) -> Self {
         let (participants, keys, locations, usage) = Default::default();
-        Self { params, parent, participants, keys, locations, usage }
+        let authorities = params.authorities.iter().map(PublicKeys::id).collect();
+        let authority_keys = params.authorities.iter().flat_map(PublicKeys::key_hashes).collect();
+        Self { params, parent, authorities, authority_keys, participants, keys, locations, usage }
     }
 
     /// The uploader as the parent's state has it: an enrolment in this very block does not count yet.
     fn standing_in_parent(&self, id: &ParticipantId) -> Result<Standing, S::Error> {
-        if self.params.authorities.iter().any(|keys| keys.id() == *id) {
+        if self.authorities.contains(id) {
             return Ok(Standing::Authority);
         }
-        Ok(self.parent.participant(id)?.map_or(Standing::Unknown, Standing::Enrolled))
+        Ok(self.parent.participant(id)?.map_or(Standing::Unknown, |p| Standing::Enrolled(Box::new(p))))
     }
 
-    fn key_taken(&self, entry: &EnrolmentEntry) -> Result<bool, S::Error> {
-        for key in entry.keys.key_hashes() {
-            let authority = self.params.authorities.iter().any(|a| a.key_hashes().contains(&key));
-            if authority || self.keys.contains_key(&key) || self.parent.key_owner(&key)?.is_some() {
+    /// Whether a key of these entries is an authority's, was enrolled before, or stands in two of them.
+    fn key_taken(&self, entries: &[EnrolmentEntry]) -> Result<bool, S::Error> {
+        let mut seen = BTreeSet::new();
+        for key in entries.iter().flat_map(|entry| entry.keys.key_hashes()) {
+            let known = self.authority_keys.contains(&key) || self.keys.contains_key(&key);
+            if known || !seen.insert(key) || self.parent.key_owner(&key)?.is_some() {
                 return Ok(true);
             }
         }
@@ -74,15 +80,13 @@ impl<'a, S: StateRead> Draft<'a, S> {
             Some((_, now)) => now.clone(),
             None => self.parent.usage(&content.uploader)?,
         };
-        let mut key_taken = false;
-        if content.kind == Kind::Enrol {
-            for entry in Enrolment::decode(&content.public).map(|e| e.entries).unwrap_or_default() {
-                key_taken |= self.key_taken(&entry)?;
-            }
-        }
+        let key_taken = match Enrolment::decode(&content.public) {
+            Ok(payload) if content.kind == Kind::Enrol => self.key_taken(&payload.entries)?,
+            _ => false,
+        };
         let subject = match Revocation::decode(&content.public) {
             Ok(payload) if content.kind == Kind::Revoke => match self.participants.get(&payload.subject) {
-                Some((Some(_), now)) => Standing::Enrolled(now.clone()),
+                Some((Some(_), now)) => Standing::Enrolled(Box::new(now.clone())),
                 _ => self.standing_in_parent(&payload.subject)?,
             },
             _ => Standing::Unknown,

@@ -7,7 +7,7 @@ use crate::hash::BlockId;
 use crate::limits::LOCATOR_ENTRIES_MAX;
 use crate::params::Params;
 use crate::pow::{self, Work};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A header in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,8 +180,9 @@ impl HeaderTree {
         node.body = true;
         let prev = node.header.prev;
         let mut done = Vec::new();
-        let mut todo = vec![(*id, prev)];
-        while let Some((id, prev)) = todo.pop() {
+        // First in, first out: siblings that were waiting for this body arrive in the order in which their headers came.
+        let mut todo = VecDeque::from([(*id, prev)]);
+        while let Some((id, prev)) = todo.pop_front() {
             let parent_complete = self.nodes.get(&prev).is_some_and(|p| p.arrival.is_some() && !p.invalid);
             let Some(node) = self.nodes.get_mut(&id) else { continue };
             if !parent_complete || !node.body || node.invalid || node.arrival.is_some() {

@@ -6,11 +6,10 @@ mod keys;
 pub use enrol::{Enrolment, EnrolmentEntry, Revocation};
 pub use keys::{IdentitySecret, KeyHash, PublicKeys, Signature, SigningPk};
 
-use serde::{Deserialize, Serialize};
+byte_enum_serde!(Role);
 
 /// What an enrolled participant is. Decides which kinds of record it may upload (R-ROLE).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Role {
     /// HC: uploads EHR.
@@ -27,9 +26,14 @@ impl Role {
     /// Every role.
     pub const ALL: [Role; 4] = [Role::HealthcareCenter, Role::Doctor, Role::Patient, Role::Caregiver];
 
-    /// The byte that is hashed.
+    /// The byte on the wire and in hashes.
     pub const fn id(self) -> u8 {
         self as u8
+    }
+
+    /// From the byte.
+    pub fn from_id(id: u8) -> Option<Role> {
+        Role::ALL.into_iter().find(|r| r.id() == id)
     }
 
     /// As written in commands and files.

@@ -97,22 +97,7 @@ impl std::str::FromStr for Kind {
     }
 }
 
-impl Serialize for Kind {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() { s.serialize_str(self.name()) } else { s.serialize_u8(self.id()) }
-    }
-}
-
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-        if d.is_human_readable() {
-            return String::deserialize(d)?.parse().map_err(D::Error::custom);
-        }
-        let id = u8::deserialize(d)?;
-        Kind::from_id(id).ok_or_else(|| D::Error::custom(format!("unknown kind of record {id}")))
-    }
-}
+byte_enum_serde!(Kind);
 
 /// The public part of an EpochCommit record: the patient's word that all members confirmed one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

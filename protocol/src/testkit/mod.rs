@@ -181,3 +181,31 @@ pub fn mine(header: &mut Header) {
         header.nonce += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::rules::RuleSet;
+
+    #[test]
+    fn what_the_kit_makes_is_valid_and_follows_from_the_seed() {
+        let kit = Kit::new(7);
+        kit.params.validate().unwrap();
+        let mut chain = TestChain::enrolled(&kit, RuleSet::standard());
+        let before = chain.state.clone();
+        let records: Vec<_> = (Kind::ALL.into_iter().filter(|kind| *kind != Kind::AuthorityUpdate))
+            .map(|kind| kit.record(kind, 1, chain.next_height()))
+            .collect();
+        chain.extend(records.clone()).unwrap();
+        chain.extend(vec![kit.sealed_record(Kind::Ehr, "{}", &kit.patient, 2, chain.next_height())]).unwrap();
+        assert_eq!(chain.tree.best(), chain.tip().id());
+        chain.undo().unwrap();
+        chain.undo().unwrap();
+        assert_eq!(chain.state, before);
+
+        let again = Kit::new(7);
+        assert_eq!(again.chain, kit.chain);
+        assert_eq!(again.record(Kind::Ehr, 1, 2), records[0]);
+        assert_ne!(Kit::new(8).chain, kit.chain);
+    }
+}

@@ -5,7 +5,7 @@ use crate::chebyshev::{PublicKey, PublicKeyBytes};
 use crate::hash::{Commitment, Gid};
 use crate::identity::{Enrolment, EnrolmentEntry, Revocation, Role};
 use crate::kdf::Suite;
-use crate::record::{Content, EpochCommit, Kind, Receiver, ReceiverTag, Record};
+use crate::record::{Content, EpochCommit, Kind, Receiver, Record};
 use crate::seal::{self, PlainKind, SealContext, SensitivePlain, To};
 use rand::SeedableRng;
 
@@ -29,7 +29,7 @@ impl Kit {
             Kind::Ehr | Kind::Emr | Kind::Phr => {
                 let mut tag = [0; 16];
                 tag.copy_from_slice(&bytes(self.seed, "tag", number, 16));
-                Receiver::Tag(ReceiverTag(tag))
+                Receiver::Tag(tag)
             }
             Kind::Aphr => Receiver::Group(gid),
             Kind::EpochCommit | Kind::Enrol | Kind::Revoke | Kind::AuthorityUpdate => Receiver::None,
@@ -87,21 +87,13 @@ impl Kit {
     pub fn sealed_record(&self, kind: Kind, text: &str, recipient: &Actor, number: u64, height: u64) -> Record {
         let uploader = self.uploader(kind);
         let mut rng = rand::rngs::StdRng::from_seed(bytes32(self.seed, "seal", number));
-        let context = SealContext { chain: &self.chain, kind: kind.id(), uploader: &uploader.id, public: &[] };
+        let context = SealContext { chain: &self.chain, kind, uploader: &uploader.id, public: &[] };
         let plain = SensitivePlain::new(recipient.id, PlainKind::FhirBundle, text.as_bytes().to_vec());
         let key = PublicKey::validate(&recipient.keys.chebyshev).expect("the kit's keys are good");
         let pad_min = self.params.pad_min_bytes as usize;
         let sealed = seal::seal(&context, To::Participant(&key), &plain, pad_min, &mut rng)
             .expect("test texts fit into a record");
-        let content = Content {
-            kind,
-            uploader: uploader.id,
-            receiver: sealed.receiver,
-            commitment: sealed.c,
-            public: Vec::new(),
-            sealed: sealed.s,
-        };
-        self.sign_as(uploader, content, height)
+        self.sign_as(uploader, sealed.content, height)
     }
 
     /// Entries for `subjects`, valid from the first height to the last.

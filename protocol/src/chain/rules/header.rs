@@ -40,7 +40,7 @@ fn version(c: &HeaderContext<'_>) -> Verdict {
 
 /// R-HEIGHT: one above the parent's.
 fn height(c: &HeaderContext<'_>) -> Verdict {
-    let due = c.parent.header.height + 1;
+    let due = c.parent.header.height.saturating_add(1);
     if c.header.height == due { Ok(()) } else { Err(format!("height {}, due is {due}", c.header.height).into()) }
 }
 

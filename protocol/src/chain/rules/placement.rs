@@ -15,7 +15,7 @@ pub enum Standing {
     /// Named in the chain parameters.
     Authority,
     /// Enrolled.
-    Enrolled(Participant),
+    Enrolled(Box<Participant>),
 }
 
 /// One record, where it is to stand, and what the state says of it.
@@ -37,7 +37,7 @@ pub struct PlacementContext<'a> {
     pub placed: Option<Location>,
     /// Bytes of this uploader in the window that ends at `height`, earlier records of this block included.
     pub used_bytes: u64,
-    /// For Enrol: whether a key of an entry, or the entry itself, is already taken.
+    /// For Enrol: whether a key of an entry is an authority's, was enrolled before, or stands in two entries.
     pub key_taken: bool,
     /// For Revoke: the subject in the parent's state, revocations earlier in this block included.
     pub subject: Standing,
@@ -126,10 +126,10 @@ fn quota(c: &PlacementContext<'_>) -> Verdict {
     if sum <= most { Ok(()) } else { Err(format!("{sum} bytes in 144 heights, at most {most} are allowed").into()) }
 }
 
-/// R-KEY-REUSE: "no key in two enrolments", nor an authority's key in one.
+/// R-KEY-REUSE: "no key in two enrolments", nor twice in one, nor an authority's key in any.
 fn key_reuse(c: &PlacementContext<'_>) -> Verdict {
     if c.record.content.kind == Kind::Enrol && c.key_taken {
-        return Err("a key was enrolled before".into());
+        return Err("a key of these was enrolled before, stands here twice, or is an authority's".into());
     }
     Ok(())
 }
