@@ -1,4 +1,5 @@
 //! A medring node: a sans-IO core, and the driver, network, miner, wallet and HTTP API around it.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod core;

@@ -1,0 +1,104 @@
+//! The list of all configuration keys.
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A path; in a file relative to that file's folder.
+    Path,
+    /// Any text.
+    Text,
+    /// A list of texts; in variables and flags separated by commas.
+    List,
+    /// A whole number from 0.
+    Number,
+    /// `true` or `false`.
+    Switch,
+}
+
+impl Kind {
+    /// For error messages.
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Kind::Path => "a path in quotes",
+            Kind::Text => "text in quotes",
+            Kind::List => "a list of texts, [\"…\", \"…\"]",
+            Kind::Number => "a whole number, 0 or above",
+            Kind::Switch => "true or false",
+        }
+    }
+}
+
+/// One configuration key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name, with its section: `network.listen`.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Its default, for the table in `docs/operator.md`.
+    pub default: &'static str,
+    /// What it does, for the same table.
+    pub help: &'static str,
+}
+
+impl Key {
+    /// Its environment variable: `MEDRING_NETWORK_LISTEN`.
+    pub fn variable(&self) -> String {
+        format!("MEDRING_{}", self.name.replace('.', "_").to_uppercase())
+    }
+}
+
+macro_rules! keys {
+    ($($name:literal $kind:ident $default:literal $help:literal)*) => {
+        /// Every key there is.
+        pub const KEYS: &[Key] = &[$(Key { name: $name, kind: Kind::$kind, default: $default, help: $help },)*];
+    };
+}
+
+keys! {
+    "data_dir" Path "~/.medring" "folder of the chain, the node's key, `LOCK`, `node.json` and `api.token`"
+    "genesis" Path "genesis.json" "the network's genesis file"
+    "network.listen" List "/ip4/127.0.0.1/tcp/0" "TCP addresses to listen on; port 0 takes any free one"
+    "network.bootstrap" List "" "nodes to stay linked to, with or without `/p2p/PEERID`"
+    "network.max_peers" Number "64" "most links at one time, 1 … 1,000; a quarter is kept for links this node opens"
+    "api.listen" Text "127.0.0.1:0" "loopback address of the HTTP API; port 0 takes any free one"
+    "mining.enabled" Switch "false" "mine all the time"
+    "mining.threads" Number "1" "mining threads, 1 … 256"
+    "mining.hashes_per_second" Number "" "cap of all mining threads together; test networks only"
+    "mining.seed" Number "" "where nonce searches start; drawn from the system if not set"
+    "mining.nice" Number "10" "how much mining threads yield to others, 0 … 19"
+    "wallet.keystore" Path "" "the participant's keystore; without it the node has no wallet"
+    "wallet.passphrase_file" Path "" "file of mode 0600 whose first line is the keystore's passphrase"
+    "wallet.birthday_height" Number "0" "height from which the wallet looks for own records"
+    "log.format" Text "text" "`text` or `json`"
+    "log.filter" Text "info" "tracing filter, for example `info,medring_node::net=debug`"
+    "log.file" Path "" "file to append to; standard error if not set"
+}
+
+/// The key of that name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known key nearest to a mistyped one, by edit distance; the last part counts alone, too (`listen` for
+/// `network.listen`).
+pub(super) fn nearest(name: &str) -> &'static str {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let cost = |key: &Key| distance(key.name, name).min(distance(&last(key.name), &last(name)) + 1);
+    KEYS.iter().min_by_key(|key| cost(key)).map_or("data_dir", |key| key.name)
+}
+
+/// Levenshtein distance, in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

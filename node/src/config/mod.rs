@@ -1,0 +1,216 @@
+//! What an operator may set: a TOML file, `MEDRING_*` variables and flags, merged in this order and checked as a whole.
+//!
+//! Every key stands once in [`KEYS`]: its kind, its default and its sentence in `docs/operator.md`.
+
+mod error;
+mod keys;
+mod layers;
+
+pub use error::ConfigError;
+pub use keys::{KEYS, Key, Kind};
+pub use layers::{ConfigPatch, load};
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Everything a node is told before it starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Folder of the chain, the node's key, its lock, its token and `node.json`.
+    pub data_dir: PathBuf,
+    /// The genesis file of the network.
+    pub genesis: PathBuf,
+    /// Links to other nodes.
+    pub network: NetworkConfig,
+    /// The HTTP API.
+    pub api: ApiConfig,
+    /// Mining.
+    pub mining: MiningConfig,
+    /// The wallet; no participant lives on this node if its `keystore` is not set.
+    pub wallet: WalletConfig,
+    /// What is logged, how and where.
+    pub log: LogConfig,
+}
+
+/// `[network]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// TCP addresses to listen on; port 0 takes any free one.
+    pub listen: Vec<Multiaddr>,
+    /// Nodes to stay linked to, with or without `/p2p/PEERID`.
+    pub bootstrap: Vec<Multiaddr>,
+    /// Most links at one time, 1 … 1,000; a quarter is kept for links we open.
+    pub max_peers: u32,
+}
+
+/// `[api]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    /// A loopback address; port 0 takes any free one.
+    pub listen: SocketAddr,
+}
+
+/// `[mining]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MiningConfig {
+    /// Whether this node mines all the time.
+    pub enabled: bool,
+    /// Threads, 1 … 256; `None`: one.
+    pub threads: Option<u32>,
+    /// Most hashes per second of all threads together; test networks only.
+    pub hashes_per_second: Option<u64>,
+    /// Where the search for nonces starts and how ties between peers are broken; `None`: drawn from the system.
+    pub seed: Option<u64>,
+    /// How much the mining threads yield to others, 0 … 19; `None`: 10.
+    pub nice: Option<u32>,
+}
+
+/// `[wallet]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WalletConfig {
+    /// The participant's keystore.
+    pub keystore: Option<PathBuf>,
+    /// A file only its owner can read, whose first line is the keystore's passphrase.
+    pub passphrase_file: Option<PathBuf>,
+    /// Height from which to look for own records.
+    pub birthday_height: u64,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+    /// A tracing filter, for example `info,medring_node::net=debug`.
+    pub filter: String,
+    /// A file to append to; `None`: standard error.
+    pub file: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: default_data_dir(),
+            genesis: PathBuf::from("genesis.json"),
+            network: NetworkConfig::default(),
+            api: ApiConfig::default(),
+            mining: MiningConfig::default(),
+            wallet: WalletConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        let loopback = Multiaddr::from(std::net::Ipv4Addr::LOCALHOST).with(Protocol::Tcp(0));
+        Self { listen: vec![loopback], bootstrap: Vec::new(), max_peers: 64 }
+    }
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".into(), file: None }
+    }
+}
+
+/// `~/.medring`, or `.medring` here where no home is known.
+pub fn default_data_dir() -> PathBuf {
+    std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(".medring")
+}
+
+impl MiningConfig {
+    /// Threads to mine with.
+    pub fn threads(&self) -> u32 {
+        self.threads.unwrap_or(1)
+    }
+
+    /// How much they yield.
+    pub fn nice(&self) -> u32 {
+        self.nice.unwrap_or(10)
+    }
+}
+
+impl Config {
+    /// Checks every value against its bounds.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let fail = |key, problem: String| Err(ConfigError::Value { key, problem });
+        if self.network.listen.is_empty() {
+            return fail("network.listen", "is empty; give at least one, for example \"/ip4/127.0.0.1/tcp/0\"".into());
+        }
+        for address in &self.network.listen {
+            check_address(address, false).map_err(|p| ConfigError::Value { key: "network.listen", problem: p })?;
+        }
+        for address in &self.network.bootstrap {
+            check_address(address, true).map_err(|p| ConfigError::Value { key: "network.bootstrap", problem: p })?;
+        }
+        if !(1..=1000).contains(&self.network.max_peers) {
+            return fail("network.max_peers", format!("is {}; use 1 … 1,000", self.network.max_peers));
+        }
+        if !self.api.listen.ip().is_loopback() {
+            let problem = format!(
+                "is {}, which other machines can reach. The API is for this machine only: use 127.0.0.1:PORT, and a tunnel (ssh -L) from elsewhere",
+                self.api.listen
+            );
+            return fail("api.listen", problem);
+        }
+        if !(1..=256).contains(&self.mining.threads()) {
+            return fail("mining.threads", format!("is {}; use 1 … 256", self.mining.threads()));
+        }
+        if self.mining.hashes_per_second == Some(0) {
+            return fail("mining.hashes_per_second", "is 0; set mining.enabled = false instead".into());
+        }
+        if self.mining.nice() > 19 {
+            return fail("mining.nice", format!("is {}; use 0 … 19", self.mining.nice()));
+        }
+        if self.wallet.keystore.is_some() && self.wallet.passphrase_file.is_none() {
+            let problem =
+                "is missing, and wallet.keystore is set: name a file (mode 0600) whose first line is the passphrase";
+            return fail("wallet.passphrase_file", problem.into());
+        }
+        if self.wallet.keystore.is_none() && self.wallet.passphrase_file.is_some() {
+            return fail("wallet.keystore", "is missing, and wallet.passphrase_file is set".into());
+        }
+        Ok(())
+    }
+}
+
+/// A TCP address of the form `/ip4/…/tcp/…` or `/ip6/…/tcp/…`, with `/p2p/PEERID` after it where `peer` allows it.
+pub fn check_address(address: &Multiaddr, peer: bool) -> Result<(), String> {
+    let parts: Vec<_> = address.iter().collect();
+    match parts.as_slice() {
+        [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Tcp(_)] => Ok(()),
+        [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Tcp(_), Protocol::P2p(_)] if peer => Ok(()),
+        _ if peer => Err(format!("has {address}; use /ip4/ADDRESS/tcp/PORT or /ip4/ADDRESS/tcp/PORT/p2p/PEERID")),
+        _ => Err(format!("has {address}; use /ip4/ADDRESS/tcp/PORT")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
