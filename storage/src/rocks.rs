@@ -1,0 +1,191 @@
+//! The engine on disk, and the only place that names RocksDB (docs/adr/0004-rocksdb-0.21.md).
+
+use crate::engine::{Batch, Durability, Engine, Visit};
+use crate::values::damaged;
+use crate::{Column, StorageError};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, ErrorKind,
+    IteratorMode, LogLevel, Options, WriteBatch, WriteOptions,
+};
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Uncompressed blocks, index and filter blocks of all columns together, bytes.
+const BLOCK_CACHE_BYTES: usize = 16 << 20;
+/// What is not yet in a file, of one column, bytes.
+const COLUMN_BUFFER_BYTES: usize = 4 << 20;
+/// The same, of all columns together, bytes.
+const BUFFERS_BYTES: usize = 16 << 20;
+/// Logs that are kept until what they hold is in files, bytes: bounds the time to open after a crash.
+const LOG_BYTES: u64 = 32 << 20;
+/// Files open at once.
+const OPEN_FILES: i32 = 128;
+/// Held while the folder is open. RocksDB has a lock of its own; this one tells "in use" from other troubles.
+const LOCK_FILE: &str = "medring.lock";
+
+/// RocksDB in one folder. Clones share it; the folder is free again when the last is dropped.
+#[derive(Clone)]
+pub struct RocksEngine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    // Fields are dropped in this order: the lock goes last.
+    db: DB,
+    _lock: File,
+}
+
+impl std::fmt::Debug for RocksEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksEngine").field("folder", &self.shared.db.path()).finish()
+    }
+}
+
+impl RocksEngine {
+    /// Opens a folder, or makes it. After a crash the log is read back up to its last whole batch.
+    ///
+    /// # Errors
+    /// [`StorageError::InUse`], [`StorageError::Folder`], [`StorageError::NewerFormat`] if there is a column this version
+    /// does not know, [`StorageError::Unusable`], [`StorageError::Full`], [`StorageError::Io`].
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, StorageError> {
+        let folder = folder.as_ref();
+        let lock = lock(folder)?;
+        if folder.join("CURRENT").exists() {
+            refuse_unknown_columns(folder)?;
+        }
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let columns = Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
+        let db = DB::open_cf_descriptors(&options(), folder, columns).map_err(|e| open_error(folder, &e))?;
+        Ok(Self { shared: Arc::new(Shared { db, _lock: lock }) })
+    }
+
+    fn column(&self, column: Column) -> Result<&rocksdb::ColumnFamily, StorageError> {
+        // `open` opened every column.
+        let missing = || StorageError::Bug(format!("column {column} is not open"));
+        self.shared.db.cf_handle(column.name()).ok_or_else(missing)
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, StorageError> {
+    let trouble = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::StorageFull => StorageError::Full { problem: e.to_string() },
+        _ => StorageError::Folder { folder: folder.to_owned(), problem: e.to_string() },
+    };
+    std::fs::create_dir_all(folder).map_err(trouble)?;
+    let file = File::options().create(true).append(true).open(folder.join(LOCK_FILE)).map_err(trouble)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StorageError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(e)) => Err(trouble(e)),
+    }
+}
+
+/// A column we do not know was made by a later version, whose batches we could not read back.
+fn refuse_unknown_columns(folder: &Path) -> Result<(), StorageError> {
+    let names = DB::list_cf(&options(), folder).map_err(|e| open_error(folder, &e))?;
+    let known = |name: &str| name == "default" || Column::ALL.iter().any(|column| column.name() == name);
+    match names.iter().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => Err(StorageError::NewerFormat {
+            found: format!("with column {name:?}"),
+            known: crate::schema::FORMAT_VERSION,
+        }),
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_db_write_buffer_size(BUFFERS_BYTES);
+    options.set_max_total_wal_size(LOG_BYTES);
+    options.set_max_open_files(OPEN_FILES);
+    options.set_max_background_jobs(2);
+    // After a power cut pages of the log may be missing before its end: up to there the store is whole, and what is lost
+    // was not synced.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(1 << 20);
+    options.set_stats_dump_period_sec(0);
+    options
+}
+
+fn column_options(cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_bloom_filter(10.0, false);
+    let mut options = Options::default();
+    options.set_write_buffer_size(COLUMN_BUFFER_BYTES);
+    options.set_max_write_buffer_number(2);
+    options.set_block_based_table_factory(&table);
+    // What is big is sealed, and compressed before that.
+    options.set_compression_type(DBCompressionType::None);
+    options
+}
+
+fn is_full(message: &str) -> bool {
+    message.contains("No space left on device") || message.contains("Disk quota exceeded")
+}
+
+fn open_error(folder: &Path, error: &rocksdb::Error) -> StorageError {
+    let (folder, problem) = (folder.to_owned(), error.to_string());
+    match error.kind() {
+        _ if is_full(&problem) => StorageError::Full { problem },
+        ErrorKind::IOError if problem.contains("Permission denied") => StorageError::Folder { folder, problem },
+        // A file that is missing, though others name it, is damage and not a trouble of the disk.
+        ErrorKind::IOError if !problem.contains("No such file") => StorageError::Io { problem },
+        _ => StorageError::Unusable { folder, problem },
+    }
+}
+
+fn io_error(error: &rocksdb::Error) -> StorageError {
+    let problem = error.to_string();
+    if is_full(&problem) { StorageError::Full { problem } } else { StorageError::Io { problem } }
+}
+
+fn read_error(column: Column, key: &[u8], error: &rocksdb::Error) -> StorageError {
+    match error.kind() {
+        ErrorKind::Corruption => damaged(column, key, error),
+        _ => io_error(error),
+    }
+}
+
+impl Engine for RocksEngine {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.shared.db.get_cf(self.column(column)?, key).map_err(|e| read_error(column, key, &e))
+    }
+
+    fn scan(&self, column: Column, from: &[u8], visit: Visit<'_>) -> Result<(), StorageError> {
+        let mode = IteratorMode::From(from, Direction::Forward);
+        let mut last = from.to_vec();
+        for item in self.shared.db.iterator_cf(self.column(column)?, mode) {
+            let (key, value) = item.map_err(|e| read_error(column, &last, &e))?;
+            if visit(&key, &value).is_break() {
+                break;
+            }
+            last = key.into_vec();
+        }
+        Ok(())
+    }
+
+    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StorageError> {
+        let mut writes = WriteBatch::default();
+        for operation in batch.operations() {
+            let column = self.column(operation.column)?;
+            match &operation.value {
+                Some(value) => writes.put_cf(column, &operation.key, value),
+                None => writes.delete_cf(column, &operation.key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        self.shared.db.write_opt(writes, &options).map_err(|e| io_error(&e))
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        self.shared.db.flush_wal(true).map_err(|e| io_error(&e))
+    }
+}
