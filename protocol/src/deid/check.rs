@@ -82,5 +82,6 @@ fn canonical(m: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(m).ok()?;
     json::check(text).ok()?;
     let value: Value = serde_json::from_str(text).ok()?;
-    (value.to_string() == text).then_some(value)
+    let spelled = value.to_string();
+    (spelled == text).then_some(value)
 }

@@ -17,6 +17,7 @@ enum Use {
 impl Recording {
     /// Reads a CSV by `layout`; its first row was measured at `start_ms` (milliseconds since 1970) if it counts 0.
     ///
+    /// A mapped column that the header does not name gives no signal; a column that the mapping does not name is an error.
     /// An empty cell, a missing row of a counted table and `NaN` are gaps. Errors name line and column.
     pub fn from_csv(bytes: &[u8], layout: &Layout, start_ms: u64) -> Result<Self, VitalsError> {
         if bytes.len() > CSV_BYTES_MAX {
@@ -26,13 +27,13 @@ impl Recording {
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(bytes);
         let mut row = ByteRecord::new();
-        let mut table = Table::new(layout);
         let uses = if layout.header {
             next(&mut reader, &mut row)?;
             header_uses(layout, &row)?
         } else {
             (0..layout.channels.len()).map(Use::Signal).collect()
         };
+        let mut table = Table::new(layout, &uses);
         while next(&mut reader, &mut row)? {
             table.push(&uses, &row)?;
         }
@@ -53,7 +54,7 @@ fn next(reader: &mut csv::Reader<&[u8]>, row: &mut ByteRecord) -> Result<bool, V
     })
 }
 
-fn text<'a>(row: &'a ByteRecord, column: usize) -> Result<&'a str, VitalsError> {
+fn text(row: &ByteRecord, column: usize) -> Result<&str, VitalsError> {
     str::from_utf8(row.get(column).unwrap_or_default())
         .map_err(|_| cell_error(row, column, "not UTF-8; convert the file (for example with iconv -t UTF-8)"))
 }
@@ -81,22 +82,27 @@ fn header_uses(layout: &Layout, row: &ByteRecord) -> Result<Vec<Use>, VitalsErro
             return Err(cell_error(row, column, what));
         });
     }
-    for name in layout.counter.iter().chain(layout.channels.iter().map(|c| &c.name)) {
-        if !seen.contains(name) {
-            return Err(cell_error(row, 0, format!("the header lacks the column {name:?} of the mapping")));
-        }
+    if let Some(counter) = layout.counter.as_ref().filter(|c| !seen.contains(*c)) {
+        return Err(cell_error(row, 0, format!("the header lacks the column {counter:?}, which counts the rows")));
+    }
+    if !uses.iter().any(|u| matches!(u, Use::Signal(_))) {
+        return Err(cell_error(row, 0, "no column of the mapping is in the header; check the mapping"));
     }
     Ok(uses)
 }
 
 struct Table {
     rows: usize,
+    /// One a mapped channel, whether the table has it or not.
     columns: Vec<Vec<Option<Decimal>>>,
+    present: Vec<bool>,
 }
 
 impl Table {
-    fn new(layout: &Layout) -> Self {
-        Self { rows: 0, columns: vec![Vec::new(); layout.channels.len()] }
+    fn new(layout: &Layout, uses: &[Use]) -> Self {
+        let columns = vec![Vec::new(); layout.channels.len()];
+        let present = |i: usize| uses.iter().any(|u| matches!(u, Use::Signal(s) if *s == i));
+        Self { rows: 0, present: (0..columns.len()).map(present).collect(), columns }
     }
 
     fn push(&mut self, uses: &[Use], row: &ByteRecord) -> Result<(), VitalsError> {
@@ -158,7 +164,9 @@ impl Table {
             return Err(VitalsError::Empty);
         }
         let signals = layout.channels.iter().cloned().zip(self.columns);
-        let signals = signals.map(|(channel, samples)| Signal { channel, samples }).collect();
+        // A mapped column that the table does not have got no samples, not even gaps.
+        let signals = signals.zip(&self.present).filter(|(_, present)| **present);
+        let signals = signals.map(|((channel, samples), _)| Signal { channel, samples }).collect();
         Recording::new(start_ms, layout.period_ns, signals)
     }
 }
