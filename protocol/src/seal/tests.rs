@@ -258,6 +258,7 @@ fn malformed_shapes_are_named() {
         let padding = |got, min| Err(ShapeError::Padding { got, min });
         assert_eq!(shape(&s[..overhead], PAD_MIN), padding(0, PAD_MIN));
         assert_eq!(shape(&s[..s.len() - 1], PAD_MIN), padding(PAD_MIN - 1, PAD_MIN));
+        assert_eq!(shape(&s[..s.len() - 1], PAD_MIN / 2), padding(PAD_MIN - 1, PAD_MIN / 2), "no power of two");
         assert_eq!(shape(s, 2 * PAD_MIN), padding(PAD_MIN, 2 * PAD_MIN));
         let mut other = s.clone();
         other[0] = 2;
