@@ -3,3 +3,5 @@
 
 pub mod config;
 pub mod core;
+pub mod net;
+pub mod telemetry;

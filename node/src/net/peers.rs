@@ -1,0 +1,103 @@
+//! Who is linked: libp2p's peer ids and the core's numbers, which are never used twice.
+
+use crate::core::Peer;
+use libp2p::{Multiaddr, PeerId};
+use std::collections::BTreeMap;
+
+/// Who opened a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// The peer.
+    Inbound,
+    /// This node.
+    Outbound,
+}
+
+/// One linked peer, as seen by the transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The core's number.
+    pub peer: Peer,
+    /// Its libp2p id.
+    pub peer_id: PeerId,
+    /// The address of its oldest link.
+    pub address: Multiaddr,
+    /// Who opened that link.
+    pub direction: Direction,
+    /// When it was opened, ms since 1970.
+    pub since_ms: u64,
+}
+
+/// What the event loop keeps about a peer besides its [`Link`].
+#[derive(Debug)]
+pub(super) struct PeerState {
+    pub(super) link: Link,
+    /// Statuses of ours it has not acknowledged.
+    pub(super) statuses_unacknowledged: u32,
+    /// It is to be dropped as soon as none is left: it must be able to read why.
+    pub(super) closing: bool,
+    /// Requests of ours to it under way.
+    pub(super) asked: usize,
+    /// Its requests to us not yet answered, or their answers not yet sent.
+    pub(super) serving: usize,
+}
+
+/// All linked peers.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    by_id: BTreeMap<PeerId, PeerState>,
+    by_number: BTreeMap<Peer, PeerId>,
+    last: u64,
+}
+
+impl Peers {
+    /// A first link to `peer_id` stands.
+    pub(super) fn add(&mut self, peer_id: PeerId, address: Multiaddr, direction: Direction, since_ms: u64) -> Peer {
+        self.last += 1;
+        let peer = Peer(self.last);
+        let link = Link { peer, peer_id, address, direction, since_ms };
+        let state = PeerState { link, statuses_unacknowledged: 0, closing: false, asked: 0, serving: 0 };
+        self.by_id.insert(peer_id, state);
+        self.by_number.insert(peer, peer_id);
+        peer
+    }
+
+    /// Its last link is gone.
+    pub(super) fn remove(&mut self, peer_id: &PeerId) -> Option<Peer> {
+        let state = self.by_id.remove(peer_id)?;
+        self.by_number.remove(&state.link.peer);
+        Some(state.link.peer)
+    }
+
+    pub(super) fn id(&self, peer: Peer) -> Option<PeerId> {
+        self.by_number.get(&peer).copied()
+    }
+
+    pub(super) fn get_mut(&mut self, peer_id: &PeerId) -> Option<&mut PeerState> {
+        self.by_id.get_mut(peer_id)
+    }
+
+    /// The core's number of a peer that is not about to be dropped.
+    pub(super) fn open(&self, peer_id: &PeerId) -> Option<Peer> {
+        self.by_id.get(peer_id).filter(|state| !state.closing).map(|state| state.link.peer)
+    }
+
+    pub(super) fn ids(&self) -> Vec<PeerId> {
+        self.by_id.keys().copied().collect()
+    }
+
+    pub(super) fn links(&self) -> Vec<Link> {
+        self.by_number.values().filter_map(|id| self.by_id.get(id)).map(|state| state.link.clone()).collect()
+    }
+
+    /// Requests of ours under way, to all peers.
+    pub(super) fn asked(&self) -> usize {
+        self.by_id.values().map(|state| state.asked).sum()
+    }
+
+    /// Requests of others under way, by all peers.
+    pub(super) fn serving(&self) -> usize {
+        self.by_id.values().map(|state| state.serving).sum()
+    }
+}

@@ -1,0 +1,3 @@
+//! Logs and metrics of a running node.
+
+pub mod names;
