@@ -126,12 +126,28 @@ fn subkey(data_key: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {
     kdf(Suite::T2Aes, None, &[data_key], "keystore", &[label.as_bytes()])
 }
 
+fn secret_label(name: &str) -> String {
+    format!("secret {name}")
+}
+
 impl Keystore {
     /// Stores `identity` in a new file of mode 0600 and returns it open. Never overwrites.
     pub fn create(
         path: &Path,
         passphrase: &Passphrase,
         identity: IdentitySecret,
+        cost: KdfCost,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, KeystoreError> {
+        Self::create_with(path, passphrase, identity, &BTreeMap::new(), cost, rng)
+    }
+
+    /// The same with named secrets in it from the start.
+    pub(super) fn create_with(
+        path: &Path,
+        passphrase: &Passphrase,
+        identity: IdentitySecret,
+        secrets: &BTreeMap<String, Zeroizing<Vec<u8>>>,
         cost: KdfCost,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, KeystoreError> {
@@ -146,7 +162,13 @@ impl Keystore {
         let (kdf, wrapped) = wrap_data_key(path, passphrase, cost, &participant, &data_key, rng)?;
         let sealed =
             SealedBox::seal(&subkey(&data_key, "identity"), &ad("identity", &participant), &*identity.expose(), rng);
-        let body = Body { participant, keys, kdf, data_key: wrapped, identity: sealed, secrets: BTreeMap::new() };
+        let secrets = (secrets.iter())
+            .map(|(name, secret)| {
+                let key = subkey(&data_key, &secret_label(name));
+                (name.clone(), SealedBox::seal(&key, &ad(&secret_label(name), &participant), secret, rng))
+            })
+            .collect();
+        let body = Body { participant, keys, kdf, data_key: wrapped, identity: sealed, secrets };
         files::write_private(path, vault::to_json(FORMAT, &body).as_bytes())?;
         Ok(Self { path: path.to_owned(), participant, identity: Arc::new(identity), data_key })
     }
@@ -219,7 +241,7 @@ impl Keystore {
         if !body.secrets.contains_key(name) && body.secrets.len() >= SECRETS_MAX {
             return refuse("the keystore holds 16 secrets already");
         }
-        let sealed = SealedBox::seal(&self.secret_key(name), &ad(name, &self.participant), secret, rng);
+        let sealed = SealedBox::seal(&self.secret_key(name), &ad(&secret_label(name), &self.participant), secret, rng);
         body.secrets.insert(name.to_owned(), sealed);
         Ok(files::write_private(&self.path, vault::to_json(FORMAT, &body).as_bytes())?)
     }
@@ -227,7 +249,7 @@ impl Keystore {
     /// A named secret; `None` if none of that name is kept.
     pub fn open_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeystoreError> {
         let Some(sealed) = self.reload()?.secrets.remove(name) else { return Ok(None) };
-        match sealed.open(&self.secret_key(name), &ad(name, &self.participant)) {
+        match sealed.open(&self.secret_key(name), &ad(&secret_label(name), &self.participant)) {
             Some(secret) => Ok(Some(secret)),
             None => {
                 let what = format!("the secret {name:?} does not decrypt");
@@ -253,7 +275,7 @@ impl Keystore {
     }
 
     fn secret_key(&self, name: &str) -> Zeroizing<[u8; 32]> {
-        subkey(&self.data_key, &format!("secret {name}"))
+        subkey(&self.data_key, &secret_label(name))
     }
 
     /// The file as it is now: another process may have changed the passphrase or added a secret since we opened it.
