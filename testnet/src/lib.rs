@@ -1,1 +1,5 @@
-//! testnet
+//! Local testnets of real medring processes, and the same core on virtual time.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod procs;

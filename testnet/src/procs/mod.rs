@@ -1,0 +1,17 @@
+//! A local testnet of real `medring node` processes: one folder, one seed, one log per node.
+//!
+//! Everything a testnet is lies in its folder: `testnet.json` (what runs where), `genesis.json`, and per node
+//! `node0/{config.toml, keystore.json, passphrase, data/, node.log}`. A [`Testnet`] can therefore be opened again by another
+//! process, which is how `medring testnet status`, `kill` and `down` work.
+
+mod config;
+mod process;
+mod state;
+mod testnet;
+mod wait;
+
+pub use config::UpOptions;
+pub use process::{ProcessId, find_binary};
+pub use state::{NodeEntry, State};
+pub use testnet::{NodeStatus, Progress, Testnet, TestnetError};
+pub use wait::{WaitError, until};
