@@ -21,6 +21,8 @@ pub struct UpOptions {
     pub block_time_ms: u64,
     /// Name and role of each node, 1 to 200 of them; without a role the node's participant is not enrolled.
     pub nodes: Vec<(String, Option<Role>)>,
+    /// Nodes that get keys and folders now and are started later, with [`super::Testnet::start`]; they do not mine.
+    pub later: Vec<(String, Option<Role>)>,
     /// Whether the nodes mine all the time, in competition, or only when asked.
     pub mine: bool,
     /// Whether each node links to all others from the start.
@@ -39,7 +41,7 @@ impl UpOptions {
             _ => Role::Caregiver,
         };
         let nodes = (0..count).map(|i| (format!("node{i}"), Some(role(i)))).collect();
-        Self { folder, seed, block_time_ms: 2000, nodes, mine: true, link: true, binary }
+        Self { folder, seed, block_time_ms: 2000, nodes, later: Vec::new(), mine: true, link: true, binary }
     }
 }
 

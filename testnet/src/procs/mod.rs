@@ -10,8 +10,9 @@ mod state;
 mod testnet;
 mod wait;
 
-pub use config::UpOptions;
+pub use config::{UpOptions, identity, rng};
 pub use process::{ProcessId, find_binary};
 pub use state::{NodeEntry, State};
+pub(crate) use testnet::now_ms;
 pub use testnet::{NodeStatus, Progress, Testnet, TestnetError};
 pub use wait::{WaitError, until};

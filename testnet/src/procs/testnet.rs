@@ -142,7 +142,7 @@ impl Testnet {
         std::fs::write(&genesis_path, genesis.to_json()).map_err(io(&genesis_path))?;
         let mut nodes = Vec::new();
         write_keystore(&folder, options.seed, "authority")?;
-        for (name, role) in &options.nodes {
+        for (name, role) in options.nodes.iter().chain(&options.later) {
             let node_folder = folder.join(name);
             std::fs::create_dir_all(&node_folder).map_err(io(&node_folder))?;
             let keys = write_keystore(&node_folder, options.seed, name)?;
@@ -170,8 +170,8 @@ impl Testnet {
     }
 
     fn start_all(&mut self, options: &UpOptions, progress: &mut dyn FnMut(Progress)) -> Result<(), TestnetError> {
-        progress(Progress::Step(format!("starting {} nodes", self.state.nodes.len())));
-        for i in 0..self.state.nodes.len() {
+        progress(Progress::Step(format!("starting {} nodes", options.nodes.len())));
+        for i in 0..options.nodes.len() {
             let earlier = self.state.nodes[..i].iter().filter_map(|n| n.address.clone()).collect::<Vec<_>>();
             let bootstrap = if options.link { earlier } else { Vec::new() };
             self.write_config(i, &format!("/ip4/127.0.1.{}/tcp/0", i + 1), &bootstrap, options.mine)?;
@@ -181,11 +181,14 @@ impl Testnet {
             progress(Progress::Ready { name: node.name.clone(), address, api });
         }
         // From now on every node knows its own port and all others, for its next start.
-        let addresses: Vec<_> = self.state.nodes.iter().map(|n| n.address.clone().unwrap_or_default()).collect();
+        let addresses: Vec<_> = self.state.nodes.iter().filter_map(|n| n.address.clone()).collect();
         for (i, own) in addresses.iter().enumerate() {
             let listen = own.split("/p2p/").next().unwrap_or_default();
             let others: Vec<_> = addresses.iter().filter(|a| *a != own && options.link).cloned().collect();
             self.write_config(i, listen, &others, options.mine)?;
+        }
+        for i in options.nodes.len()..self.state.nodes.len() {
+            self.write_config(i, &format!("/ip4/127.0.1.{}/tcp/0", i + 1), &addresses, false)?;
         }
         Ok(())
     }
@@ -276,6 +279,17 @@ impl Testnet {
         };
         process.kill();
         until(&format!("node {i} to be gone"), END_WITHIN, || if process.is_alive() { Err("alive".into()) } else { Ok(()) })?;
+        self.state.nodes[i].process = None;
+        self.state.save(&self.folder).map_err(io(&self.folder))
+    }
+
+    /// Asks a node to end and waits until it has.
+    pub fn stop(&mut self, i: usize) -> Result<(), TestnetError> {
+        let Some(process) = self.node(i)?.process.filter(|p| p.is_alive()) else {
+            return Err(TestnetError::NodeState(i, "does not run"));
+        };
+        process.terminate();
+        until(&format!("node {i} to end"), END_WITHIN, || if process.is_alive() { Err("alive".into()) } else { Ok(()) })?;
         self.state.nodes[i].process = None;
         self.state.save(&self.folder).map_err(io(&self.folder))
     }

@@ -1,0 +1,109 @@
+//! What the demo shows: a bundle per patient and a recording of vital signs; the committed samples, or anyone's own files.
+
+use medring_protocol::fhir::{Bundle, split};
+use medring_protocol::vitals::{Layout, Recording};
+use std::path::{Path, PathBuf};
+
+/// Why a file cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The disk.
+    #[error("{0}: {1}")]
+    Io(String, std::io::Error),
+    /// Not what was expected.
+    #[error("{file}: {problem}")]
+    File {
+        /// Which.
+        file: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A folder without bundles.
+    #[error("{0} holds no FHIR bundle (*.json); name a file or another folder with --bundle")]
+    Empty(String),
+}
+
+/// One patient's records-to-be.
+#[derive(Debug)]
+pub struct PatientInput {
+    /// The file's name without its ending; never printed where health data is not.
+    pub file: String,
+    /// Bytes of the bundle as it came.
+    pub bytes: usize,
+    /// The whole bundle.
+    pub bundle: Bundle,
+    /// What the healthcare center uploads.
+    pub ehr: Bundle,
+    /// What the doctor uploads.
+    pub emr: Bundle,
+}
+
+/// Everything the demo shows.
+#[derive(Debug)]
+pub struct Inputs {
+    /// One or more patients.
+    pub patients: Vec<PatientInput>,
+    /// One recording; each patient's PHR is made from it.
+    pub vitals: Recording,
+    /// Where they come from, for the summary.
+    pub source: String,
+}
+
+/// A committed sample: name and bytes. Made by the PyPI packages carebundle and heartpy; see testnet/samples/README.md.
+const SAMPLE_BUNDLE: (&str, &[u8]) =
+    ("type2_diabetes-6-0000", include_bytes!("../../samples/fhir/type2_diabetes-6-0000.json"));
+const SAMPLE_VITALS: (&str, &[u8]) =
+    ("pulse_heartpy_1min.csv", include_bytes!("../../samples/vitals/pulse_heartpy_1min.csv"));
+
+fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+    std::fs::read(path).map_err(|e| InputError::Io(path.display().to_string(), e))
+}
+
+fn patient(file: &str, bytes: &[u8]) -> Result<PatientInput, InputError> {
+    let fail = |problem: String| InputError::File { file: file.into(), problem };
+    let bundle = Bundle::parse(bytes).map_err(|e| fail(e.to_string()))?;
+    let parts = split(&bundle);
+    let missing = |what| fail(format!("nothing in it belongs to an {what} by the paper's Table 1; use a fuller bundle"));
+    Ok(PatientInput {
+        file: file.into(),
+        bytes: bytes.len(),
+        ehr: parts.ehr.ok_or_else(|| missing("EHR"))?,
+        emr: parts.emr.ok_or_else(|| missing("EMR"))?,
+        bundle,
+    })
+}
+
+/// The bundles of a file, or of every `*.json` of a folder but an index of it, by name.
+fn patients(path: &Path) -> Result<Vec<PatientInput>, InputError> {
+    let name = |p: &Path| p.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    if !path.is_dir() {
+        return Ok(vec![patient(&name(path), &read(path)?)?]);
+    }
+    let entries = std::fs::read_dir(path).map_err(|e| InputError::Io(path.display().to_string(), e))?;
+    let mut files: Vec<PathBuf> = entries.filter_map(Result::ok).map(|e| e.path()).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "json") && !name(p).eq_ignore_ascii_case("index"));
+    files.sort();
+    if files.is_empty() {
+        return Err(InputError::Empty(path.display().to_string()));
+    }
+    files.iter().map(|p| patient(&name(p), &read(p)?)).collect()
+}
+
+impl Inputs {
+    /// From `--bundle FILE|DIR` and `--vitals FILE`, each the committed sample if absent. `start_ms`: when the recording
+    /// is said to start.
+    pub fn load(bundle: Option<&Path>, vitals: Option<&Path>, start_ms: u64) -> Result<Self, InputError> {
+        let patients = match bundle {
+            Some(path) => patients(path)?,
+            None => vec![patient(SAMPLE_BUNDLE.0, SAMPLE_BUNDLE.1)?],
+        };
+        let (file, bytes) = match vitals {
+            Some(path) => (path.display().to_string(), read(path)?),
+            None => (SAMPLE_VITALS.0.to_string(), SAMPLE_VITALS.1.to_vec()),
+        };
+        let vitals = Recording::from_csv(&bytes, &Layout::default(), start_ms)
+            .map_err(|e| InputError::File { file: file.clone(), problem: e.to_string() })?;
+        let bundles = bundle.map_or_else(|| format!("sample {}", SAMPLE_BUNDLE.0), |p| p.display().to_string());
+        Ok(Self { patients, vitals, source: format!("{bundles} and {file}") })
+    }
+}

@@ -1,0 +1,261 @@
+//! The scheme's main job on real processes: a healthcare center, a doctor and a patient seal records for the patient, all
+//! mine in competition, the patient's node finds, opens and verifies them, and an outsider with the whole chain cannot.
+
+mod inputs;
+mod records;
+mod summary;
+
+pub use inputs::{InputError, Inputs, PatientInput};
+pub use records::{Sealed, enrolment};
+pub use summary::{Phase, RecordLine, Summary};
+
+use crate::client::{Client, ClientError};
+use crate::procs::{Progress, Testnet, TestnetError, UpOptions, WaitError, until};
+use medring_protocol::identity::Role;
+use medring_protocol::merkle::Proof;
+use medring_protocol::record::Kind;
+use medring_protocol::{RecordId, WireId};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What to show, and where.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// The testnet's folder.
+    pub folder: PathBuf,
+    /// The medring binary.
+    pub binary: PathBuf,
+    /// Seed of keys and mining.
+    pub seed: u64,
+    /// Intended time between blocks, ms.
+    pub block_time_ms: u64,
+    /// A FHIR bundle, or a folder of them; `None`: the committed sample.
+    pub bundle: Option<PathBuf>,
+    /// A CSV of vital signs; `None`: the committed sample.
+    pub vitals: Option<PathBuf>,
+    /// Leave the nodes running at the end.
+    pub keep_running: bool,
+}
+
+/// Why the demo ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The input.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The testnet.
+    #[error(transparent)]
+    Testnet(#[from] TestnetError),
+    /// A node's API.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Something did not happen in time.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    /// A record could not be made.
+    #[error("{0}")]
+    Seal(String),
+    /// What the scheme promises did not hold.
+    #[error("NOT AS PROMISED: {0}")]
+    Broken(String),
+}
+
+/// The four who are there from the start.
+const CAST: [(&str, Option<Role>); 4] = [
+    ("healthcenter", Some(Role::HealthcareCenter)),
+    ("doctor", Some(Role::Doctor)),
+    ("patient", Some(Role::Patient)),
+    ("outsider", None),
+];
+const DOCTOR: usize = 1;
+const PATIENT: usize = 2;
+const OUTSIDER: usize = 3;
+
+/// How long any one step on the chain may take.
+const STEP_WITHIN: Duration = Duration::from_secs(240);
+
+/// Runs the demo and returns what there is to tell. Whatever happens, no node is left running unless it was asked for.
+pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<Summary, DemoError> {
+    let start = Instant::now();
+    let inputs = Inputs::load(options.bundle.as_deref(), options.vitals.as_deref(), crate::procs::now_ms())?;
+    let up = UpOptions {
+        folder: options.folder.clone(),
+        seed: options.seed,
+        block_time_ms: options.block_time_ms,
+        nodes: CAST.iter().map(|(name, role)| ((*name).to_string(), *role)).collect(),
+        later: (2..=inputs.patients.len()).map(|k| (format!("patient{k}"), Some(Role::Patient))).collect(),
+        mine: true,
+        link: true,
+        binary: options.binary.clone(),
+    };
+    let mut testnet = Testnet::up(&up, progress)?;
+    let mut demo = Demo { testnet: &mut testnet, inputs, phases: Vec::new(), progress };
+    demo.phases.push(Phase::new("four processes up and linked", start));
+    let result = demo.play();
+    let (phases, source) = (std::mem::take(&mut demo.phases), demo.inputs.source.clone());
+    if result.is_err() || !options.keep_running {
+        testnet.down(progress)?;
+    }
+    let (records, chain) = result?;
+    Ok(Summary {
+        source,
+        folder: testnet.folder().to_path_buf(),
+        running: options.keep_running,
+        records,
+        chain,
+        phases,
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+struct Demo<'a> {
+    testnet: &'a mut Testnet,
+    inputs: Inputs,
+    phases: Vec<Phase>,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl Demo<'_> {
+    fn step(&mut self, what: &str) -> Instant {
+        (self.progress)(Progress::Step(what.into()));
+        Instant::now()
+    }
+
+    fn play(&mut self) -> Result<(Vec<RecordLine>, summary::ChainFacts), DemoError> {
+        let at = self.step("the authority enrols them; everyone mines");
+        let enrolment = records::enrolment(self.testnet)?;
+        let chain = self.testnet.state().chain_id;
+        self.testnet.client(0)?.submit(&enrolment)?;
+        self.confirmed(&[enrolment.id(&chain)], 1)?;
+        self.phases.push(Phase::new("enrolment mined", at));
+
+        let at = self.step("EHR, EMR and PHR are sealed for the patient and submitted");
+        let sealed = records::seal_all(self.testnet, &self.inputs)?;
+        for record in &sealed {
+            let through = match record.kind {
+                Kind::Ehr => 0,
+                Kind::Emr => DOCTOR,
+                _ => PATIENT,
+            };
+            self.testnet.client(through)?.submit(&record.record)?;
+        }
+        self.phases.push(Phase::new("records sealed, submitted, on disk", at));
+
+        let at = self.step("the records are mined and buried");
+        let ids: Vec<_> = sealed.iter().map(|s| s.id).collect();
+        let depth = self.testnet.genesis()?.params.confirmations;
+        self.confirmed(&ids, depth)?;
+        self.phases.push(Phase::new(&format!("all records {depth} deep"), at));
+
+        let at = self.step("each patient's node looks through the chain, opens and verifies");
+        let mut lines = Vec::new();
+        for patient in 0..self.inputs.patients.len() {
+            let own: Vec<_> = sealed.iter().filter(|s| s.patient == patient).collect();
+            lines.extend(self.patient_reads(patient, &own)?);
+        }
+        self.phases.push(Phase::new("found, opened, verified by the patient", at));
+
+        let at = self.step("the outsider tries");
+        self.outsider_reads_nothing(&sealed)?;
+        self.phases.push(Phase::new("outsider opened nothing", at));
+        let facts = summary::ChainFacts::gather(self.testnet)?;
+        Ok((lines, facts))
+    }
+
+    /// Waits until all of `ids` are at least `depth` deep on the chains of all four.
+    fn confirmed(&self, ids: &[RecordId], depth: u32) -> Result<(), DemoError> {
+        for (i, (name, _)) in CAST.iter().enumerate() {
+            let client = self.testnet.client(i)?;
+            for id in ids {
+                let what = format!("record {} to be {depth} deep at {name}", id.short());
+                until(&what, STEP_WITHIN, || {
+                    let found = client.find::<Value>(&format!("/v1/records/{id}")).map_err(|e| e.to_string())?;
+                    let depth_now = found.as_ref().and_then(|r| r["confirmations"].as_u64()).unwrap_or_default();
+                    if depth_now >= u64::from(depth) { Ok(()) } else { Err(format!("{depth_now} deep")) }
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The patient's own node finds, opens and verifies; patients after the first join the network for it.
+    fn patient_reads(&mut self, patient: usize, sealed: &[&Sealed]) -> Result<Vec<RecordLine>, DemoError> {
+        let node = if patient == 0 { PATIENT } else { CAST.len() + patient - 1 };
+        if patient > 0 {
+            (self.progress)(Progress::Step(format!("patient {} joins with a new node", patient + 1)));
+            self.testnet.start(node)?;
+        }
+        let client = self.testnet.client(node)?;
+        self.scanned(&client, sealed)?;
+        let mut lines = Vec::new();
+        for record in sealed {
+            let opened: Value = client.get(&format!("/v1/wallet/records/{}", record.id))?;
+            let expected: Value = serde_json::from_slice(&record.plain).map_err(|e| DemoError::Seal(e.to_string()))?;
+            if opened["content"] != expected {
+                return Err(DemoError::Broken(format!("{} {} opened to other content", record.kind, record.id)));
+            }
+            let checks = opened["checks"].as_object().cloned().unwrap_or_default();
+            if checks.is_empty() || checks.values().any(|ok| ok != true) {
+                return Err(DemoError::Broken(format!("{} {}: checks {checks:?}", record.kind, record.id)));
+            }
+            let (height, confirmations) = self.prove(&client, record)?;
+            lines.push(RecordLine::new(record, height, confirmations, checks.keys().cloned().collect()));
+        }
+        let found = client.get::<Value>("/v1/wallet/records")?["records"].as_array().map_or(0, Vec::len);
+        if found != sealed.len() {
+            return Err(DemoError::Broken(format!("the patient found {found} records of {}", sealed.len())));
+        }
+        if patient > 0 {
+            self.testnet.stop(node)?;
+        }
+        Ok(lines)
+    }
+
+    /// Waits until the wallet behind `client` has looked through every block that holds one of `sealed`.
+    fn scanned(&self, client: &Client, sealed: &[&Sealed]) -> Result<(), DemoError> {
+        until("the wallet to have found the patient's records", STEP_WITHIN, || {
+            let answer: Value = client.get("/v1/wallet/records").map_err(|e| e.to_string())?;
+            let found = answer["records"].as_array().map_or(0, Vec::len);
+            if found >= sealed.len() { Ok(()) } else { Err(format!("{found} of {}", sealed.len())) }
+        })?;
+        Ok(())
+    }
+
+    /// Recomputes the Merkle root from the record and its proof, and compares with the header on the node's own chain.
+    fn prove(&self, client: &Client, record: &Sealed) -> Result<(u64, u64), DemoError> {
+        let broken = |what: &str| DemoError::Broken(format!("{} {}: {what}", record.kind, record.id));
+        let answer: Value = client.get(&format!("/v1/records/{}/proof", record.id))?;
+        let proof: Proof = serde_json::from_value(answer["proof"].clone()).map_err(|e| broken(&e.to_string()))?;
+        let wire: WireId = record.record.wire_id(&self.testnet.state().chain_id);
+        let header = hex::decode(answer["header"].as_str().unwrap_or_default()).unwrap_or_default();
+        let root: [u8; 32] = header.get(32..64).and_then(|r| r.try_into().ok()).ok_or_else(|| broken("no header"))?;
+        if !proof.verify(&wire, &root) {
+            return Err(broken("the Merkle proof does not hold"));
+        }
+        let height = answer["height"].as_u64().unwrap_or_default();
+        Ok((height, answer["confirmations"].as_u64().unwrap_or_default()))
+    }
+
+    /// The outsider has every block, has tried its key on every record, and has nothing.
+    fn outsider_reads_nothing(&self, sealed: &[Sealed]) -> Result<(), DemoError> {
+        let client = self.testnet.client(OUTSIDER)?;
+        let highest = self.testnet.client(0)?.get::<Value>("/v1/status")?["tip"]["height"].as_u64().unwrap_or_default();
+        until("the outsider to have tried its key on the whole chain", STEP_WITHIN, || {
+            let wallet: Value = client.get("/v1/wallet").map_err(|e| e.to_string())?;
+            let scanned = wallet["scanned_height"].as_u64().unwrap_or_default();
+            if scanned >= highest { Ok(()) } else { Err(format!("height {scanned} of {highest}")) }
+        })?;
+        let found = client.get::<Value>("/v1/wallet/records")?["records"].as_array().map_or(usize::MAX, Vec::len);
+        if found != 0 {
+            return Err(DemoError::Broken(format!("the outsider found {found} records")));
+        }
+        for record in sealed {
+            client.get_bytes(&format!("/v1/records/{}/raw", record.id))?;
+            if client.find::<Value>(&format!("/v1/wallet/records/{}", record.id))?.is_some() {
+                return Err(DemoError::Broken(format!("the outsider opened {}", record.id)));
+            }
+        }
+        Ok(())
+    }
+}
