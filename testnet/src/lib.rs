@@ -1,6 +1,7 @@
 //! Local testnets of real medring processes, and the same core on virtual time.
 #![forbid(unsafe_code)]
 
+pub mod checkers;
 pub mod client;
 pub mod demo;
 pub mod procs;

@@ -1,6 +1,6 @@
 //! What the demo shows: a bundle per patient and a recording of vital signs; the committed samples, or anyone's own files.
 
-use medring_protocol::fhir::{Bundle, split};
+use medring_protocol::fhir::Bundle;
 use medring_protocol::vitals::{Layout, Recording};
 use std::path::{Path, PathBuf};
 
@@ -28,14 +28,8 @@ pub enum InputError {
 pub struct PatientInput {
     /// The file's name without its ending; never printed where health data is not.
     pub file: String,
-    /// Bytes of the bundle as it came.
-    pub bytes: usize,
     /// The whole bundle.
     pub bundle: Bundle,
-    /// What the healthcare center uploads.
-    pub ehr: Bundle,
-    /// What the doctor uploads.
-    pub emr: Bundle,
 }
 
 /// Everything the demo shows.
@@ -60,17 +54,8 @@ fn read(path: &Path) -> Result<Vec<u8>, InputError> {
 }
 
 fn patient(file: &str, bytes: &[u8]) -> Result<PatientInput, InputError> {
-    let fail = |problem: String| InputError::File { file: file.into(), problem };
-    let bundle = Bundle::parse(bytes).map_err(|e| fail(e.to_string()))?;
-    let parts = split(&bundle);
-    let missing = |what| fail(format!("nothing in it belongs to an {what} by the paper's Table 1; use a fuller bundle"));
-    Ok(PatientInput {
-        file: file.into(),
-        bytes: bytes.len(),
-        ehr: parts.ehr.ok_or_else(|| missing("EHR"))?,
-        emr: parts.emr.ok_or_else(|| missing("EMR"))?,
-        bundle,
-    })
+    let bundle = Bundle::parse(bytes).map_err(|e| InputError::File { file: file.into(), problem: e.to_string() })?;
+    Ok(PatientInput { file: file.into(), bundle })
 }
 
 /// The bundles of a file, or of every `*.json` of a folder but an index of it, by name.

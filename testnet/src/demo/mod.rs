@@ -75,6 +75,11 @@ const OUTSIDER: usize = 3;
 /// How long any one step on the chain may take.
 const STEP_WITHIN: Duration = Duration::from_secs(240);
 
+/// The name of a patient's node, by the patient's index.
+fn patient_name(patient: usize) -> String {
+    if patient == 0 { "patient".into() } else { format!("patient{}", patient + 1) }
+}
+
 /// Runs the demo and returns what there is to tell. Whatever happens, no node is left running unless it was asked for.
 pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<Summary, DemoError> {
     let start = Instant::now();
@@ -84,7 +89,7 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
         seed: options.seed,
         block_time_ms: options.block_time_ms,
         nodes: CAST.iter().map(|(name, role)| ((*name).to_string(), *role)).collect(),
-        later: (2..=inputs.patients.len()).map(|k| (format!("patient{k}"), Some(Role::Patient))).collect(),
+        later: (1..inputs.patients.len()).map(|k| (patient_name(k), Some(Role::Patient))).collect(),
         mine: true,
         link: true,
         binary: options.binary.clone(),

@@ -100,7 +100,8 @@ impl ChainFacts {
             let block: Value = client.get(&format!("/v1/blocks/{h}"))?;
             let miner = block["miner_tag"].as_str().and_then(|tag| names.get(tag)).copied().unwrap_or("unknown");
             *facts.mined.entry(miner.into()).or_default() += 1;
-            facts.records += block["records"].as_array().map_or_else(|| block["records"].as_u64().unwrap_or(0), |r| r.len() as u64);
+            facts.records +=
+                block["records"].as_array().map_or_else(|| block["records"].as_u64().unwrap_or(0), |r| r.len() as u64);
             facts.bytes += block["bytes"].as_u64().unwrap_or_default();
         }
         Ok(facts)
@@ -133,22 +134,44 @@ fn kib(bytes: u64) -> String {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = "─".repeat(78);
-        writeln!(f, "{line}\nmedring demo: {} records found, opened and verified by {} patient(s)", self.records.len(), self.patients())?;
+        writeln!(
+            f,
+            "{line}\nmedring demo: {} records found, opened and verified by {} patient(s)",
+            self.records.len(),
+            self.patients()
+        )?;
         writeln!(f, "input: {}\n{line}", self.source)?;
         writeln!(f, "\nRecords, as each patient's own node found them")?;
-        writeln!(f, "  {:<7} {:<4} {:<12} {:>10} {:>10} {:>6} {:>5}  checks", "patient", "kind", "record", "FHIR", "on chain", "block", "depth")?;
+        writeln!(
+            f,
+            "  {:<7} {:<4} {:<12} {:>10} {:>10} {:>6} {:>5}  checks",
+            "patient", "kind", "record", "FHIR", "on chain", "block", "depth"
+        )?;
         for r in &self.records {
             let (plain, sealed) = (kib(r.plain_bytes as u64), kib(r.record_bytes as u64));
             let id = r.record_id.get(..10).unwrap_or_default();
             let checks = format!("✓ {} and Merkle path", r.checks.len());
-            writeln!(f, "  {:<7} {:<4} {id:<12} {plain:>10} {sealed:>10} {:>6} {:>5}  {checks}", r.patient, r.kind.name(), r.height, r.confirmations)?;
+            writeln!(
+                f,
+                "  {:<7} {:<4} {id:<12} {plain:>10} {sealed:>10} {:>6} {:>5}  {checks}",
+                r.patient,
+                r.kind.name(),
+                r.height,
+                r.confirmations
+            )?;
         }
         if let Some(first) = self.records.first() {
             writeln!(f, "  each passed: {}; then its Merkle path, recomputed", first.checks.join(", "))?;
             writeln!(f, "  all that everyone may read of an {}: {}", first.kind, first.public)?;
         }
         writeln!(f, "\nThe outsider holds all {} blocks and opened nothing.", self.chain.height)?;
-        writeln!(f, "\nWho mined what ({} blocks, {} records, {})", self.chain.height, self.chain.records, kib(self.chain.bytes))?;
+        writeln!(
+            f,
+            "\nWho mined what ({} blocks, {} records, {})",
+            self.chain.height,
+            self.chain.records,
+            kib(self.chain.bytes)
+        )?;
         let most = self.chain.mined.values().copied().max().unwrap_or(1).max(1);
         for (name, blocks) in &self.chain.mined {
             let bar = "█".repeat(usize::try_from(blocks * 30 / most).unwrap_or(30));
@@ -165,7 +188,10 @@ impl fmt::Display for Summary {
         if self.running {
             writeln!(f, "  medring testnet status --dir {dir}\n  medring testnet down --dir {dir}")?;
         } else {
-            writeln!(f, "  medring testnet up --nodes 5 --block-time 2s        a testnet that stays\n  medring testnet demo --bundle YOUR.json --vitals YOUR.csv\n  medring testnet demo --keep                          leaves the nodes running")?;
+            writeln!(
+                f,
+                "  medring testnet up --nodes 5 --block-time 2s        a testnet that stays\n  medring testnet demo --bundle YOUR.json --vitals YOUR.csv\n  medring testnet demo --keep                          leaves the nodes running"
+            )?;
         }
         Ok(())
     }

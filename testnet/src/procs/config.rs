@@ -77,7 +77,7 @@ fn target(miners: usize, block_time_ms: u64) -> CompactTarget {
 }
 
 /// The parameters of a testnet's chain. `genesis_time_ms`: now.
-pub fn params(options: &UpOptions, authority: PublicKeys, genesis_time_ms: u64) -> Params {
+pub(super) fn params(options: &UpOptions, authority: PublicKeys, genesis_time_ms: u64) -> Params {
     let quota = 256 * RECORD_BYTES_MAX as u64;
     let limit_target = CompactTarget(0x2000_ffff);
     Params {
@@ -100,9 +100,7 @@ pub fn params(options: &UpOptions, authority: PublicKeys, genesis_time_ms: u64) 
 }
 
 /// One node's `config.toml`. All paths are absolute.
-pub(super) fn node_config(
-    options: &NodeConfig<'_>,
-) -> String {
+pub(super) fn node_config(options: &NodeConfig<'_>) -> String {
     let mut text = String::from("# Written by `medring testnet up`.\n");
     let quote = |path: &Path| toml_string(&path.to_string_lossy());
     let list = |items: &[String]| items.iter().map(|i| toml_string(i)).collect::<Vec<_>>().join(", ");

@@ -17,7 +17,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Debug, thiserror::Error)]
 pub enum TestnetError {
     /// The folder holds one already.
-    #[error("{0} holds a testnet already: `medring testnet down --dir {0} --remove` ends and removes it, or choose another --dir")]
+    #[error(
+        "{0} holds a testnet already: `medring testnet down --dir {0} --remove` ends and removes it, or choose another --dir"
+    )]
     Exists(String),
     /// The folder holds none.
     #[error("{0} holds no testnet: `medring testnet up --dir {0}` makes one")]
@@ -278,7 +280,9 @@ impl Testnet {
             return Err(TestnetError::NodeState(i, "does not run"));
         };
         process.kill();
-        until(&format!("node {i} to be gone"), END_WITHIN, || if process.is_alive() { Err("alive".into()) } else { Ok(()) })?;
+        until(&format!("node {i} to be gone"), END_WITHIN, || {
+            if process.is_alive() { Err("alive".into()) } else { Ok(()) }
+        })?;
         self.state.nodes[i].process = None;
         self.state.save(&self.folder).map_err(io(&self.folder))
     }
@@ -289,7 +293,11 @@ impl Testnet {
             return Err(TestnetError::NodeState(i, "does not run"));
         };
         process.terminate();
-        until(&format!("node {i} to end"), END_WITHIN, || if process.is_alive() { Err("alive".into()) } else { Ok(()) })?;
+        until(
+            &format!("node {i} to end"),
+            END_WITHIN,
+            || if process.is_alive() { Err("alive".into()) } else { Ok(()) },
+        )?;
         self.state.nodes[i].process = None;
         self.state.save(&self.folder).map_err(io(&self.folder))
     }
@@ -385,7 +393,11 @@ fn tail(path: &Path, lines: usize) -> String {
 }
 
 /// A keystore and its passphrase file for the participant `name` in `folder`. Cheap to open: a testnet's keys are public.
-fn write_keystore(folder: &Path, seed: u64, name: &str) -> Result<medring_protocol::identity::PublicKeys, TestnetError> {
+fn write_keystore(
+    folder: &Path,
+    seed: u64,
+    name: &str,
+) -> Result<medring_protocol::identity::PublicKeys, TestnetError> {
     let text = format!("testnet {seed} {name}");
     let path = folder.join("passphrase");
     medring_node::wallet::files::write_private(&path, format!("{text}\n").as_bytes())

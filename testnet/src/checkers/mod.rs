@@ -1,0 +1,3 @@
+//! Checks that judge a testnet from outside, whatever ran it.
+
+pub mod leak;
