@@ -1,0 +1,301 @@
+//! The way of a block from bytes to the store: header, structure, parent, signatures. Cheapest first; what is no fault of a
+//! peer is not blamed on it, and nothing temporary marks a block invalid.
+
+use super::{Event, Job, JobId, MessageId, NodeCore, Output, Peer, Topic, Verdict, limits};
+use crate::core::held::HeldBlock;
+use medring_protocol::block::{Block, CheckedBlock, Header, PendingSignature};
+use medring_protocol::chain::HeaderError;
+use medring_protocol::limits::{BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX};
+use medring_protocol::{BlockId, Violation};
+use medring_storage::{Durability, Engine, StorageError};
+
+/// How a block came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Mined here.
+    Own,
+    /// Unasked, by gossip.
+    Gossip(Peer),
+    /// As the answer to a question.
+    Asked(Peer),
+}
+
+/// How a block came, and the gossip message that still awaits a verdict.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) source: Source,
+    pub(super) message: Option<MessageId>,
+}
+
+impl Origin {
+    pub(super) fn asked(&self) -> bool {
+        matches!(self.source, Source::Asked(_))
+    }
+
+    fn peer(&self) -> Option<Peer> {
+        match self.source {
+            Source::Own => None,
+            Source::Gossip(peer) | Source::Asked(peer) => Some(peer),
+        }
+    }
+}
+
+/// A block whose signatures are being verified.
+#[derive(Debug)]
+pub(super) struct BlockJob {
+    checked: CheckedBlock,
+    pending: Vec<PendingSignature>,
+    origin: Origin,
+}
+
+impl<E: Engine> NodeCore<E> {
+    pub(super) fn on_gossiped_block(
+        &mut self,
+        peer: Peer,
+        message: MessageId,
+        bytes: &[u8],
+    ) -> Result<(), StorageError> {
+        let origin = Origin { source: Source::Gossip(peer), message: Some(message) };
+        match Block::decode(bytes) {
+            Ok(block) => self.take_block(block, origin),
+            Err(problem) => self.blame(origin, &format!("gossiped a block that cannot be read: {problem}")),
+        }
+        Ok(())
+    }
+
+    /// Queues a block to be looked at before this call ends.
+    pub(super) fn take_block(&mut self, block: Block, origin: Origin) {
+        self.ready.push_back(HeldBlock::new(block, origin));
+    }
+
+    /// Looks at every queued block; a stored one may free others that waited for it.
+    pub(super) fn process_ready_blocks(&mut self) -> Result<(), StorageError> {
+        while let Some(held) = self.ready.pop_front() {
+            self.process_block(held.block, held.origin)?;
+        }
+        Ok(())
+    }
+
+    /// Blocks put aside for their stamp, whose time has come.
+    pub(super) fn release_future_blocks(&mut self) {
+        let most_ms = self.latest_stamp_ms();
+        self.ready.extend(self.held.take_due(most_ms));
+    }
+
+    /// The latest stamp a block may have now. Node policy, not consensus: clocks differ.
+    pub(super) fn latest_stamp_ms(&self) -> u64 {
+        self.now_ms.saturating_add(self.config.params.future_limit_ms)
+    }
+
+    fn process_block(&mut self, block: Block, origin: Origin) -> Result<(), StorageError> {
+        let id = block.id();
+        if let Some(node) = self.tree.get(&id) {
+            if node.invalid {
+                self.blame(origin, &format!("sent block {id}, which is invalid"));
+                return Ok(());
+            }
+            if node.body || self.verifying.contains_key(&id) {
+                self.verdict(origin.message, Verdict::Ignore);
+                return Ok(());
+            }
+        }
+        if let Err(violation) = self.config.rules.check_pow(&block.header, &id) {
+            self.blame_block(origin, &id, &violation);
+            return Ok(());
+        }
+        if block.header.time_ms > self.latest_stamp_ms() {
+            self.verdict(origin.message, Verdict::Ignore);
+            self.held.wait_for_time(id, block, Origin { message: None, ..origin });
+            return Ok(());
+        }
+        match self.insert_header(&block.header)? {
+            Ok(()) => {}
+            Err(HeaderError::Orphan(_)) => {
+                self.hold(id, block, origin);
+                return Ok(());
+            }
+            Err(error) => {
+                self.blame(origin, &format!("sent block {id}: {error}"));
+                return Ok(());
+            }
+        }
+        if self.tree.get(&block.header.prev).is_none_or(|parent| parent.arrival.is_none()) {
+            self.hold(id, block, origin);
+            return Ok(());
+        }
+        self.check_block(id, block, origin)
+    }
+
+    fn hold(&mut self, id: BlockId, block: Block, origin: Origin) {
+        self.verdict(origin.message, Verdict::Ignore);
+        self.hint_from(origin);
+        self.held.wait_for_parent(id, block, Origin { message: None, ..origin });
+    }
+
+    /// Takes a header into the tree and the store.
+    pub(super) fn insert_header(&mut self, header: &Header) -> Result<Result<(), HeaderError>, StorageError> {
+        match self.tree.insert(&self.config.rules, &self.config.params, *header) {
+            Ok(medring_protocol::chain::Inserted::New) => {
+                self.store.put_headers(std::slice::from_ref(header), Durability::Buffered)?;
+                Ok(Ok(()))
+            }
+            Ok(medring_protocol::chain::Inserted::Known) => Ok(Ok(())),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Structure, then the list of signatures. All ancestors are stored, so an uploader nobody enrolled is none.
+    fn check_block(&mut self, id: BlockId, block: Block, origin: Origin) -> Result<(), StorageError> {
+        // Another body under a good header says nothing about the block itself. Whatever is checked after R-ROOT is the
+        // block's own; before it stands the size, for which the root is computed here.
+        let oversize = block.records_len() > BLOCK_BYTES_MAX || block.records.len() > BLOCK_RECORDS_MAX;
+        let own_oversize = oversize && block.computed_root(&self.chain) == block.header.records_root;
+        let rules = self.config.rules.clone();
+        let checked = match CheckedBlock::check(&rules, &self.config.params, &self.chain, block) {
+            Ok(checked) => checked,
+            Err(violation) => {
+                if own_oversize || !["R-POW", "R-BLOCK-SIZE", "R-ROOT"].contains(&violation.rule) {
+                    self.invalidate(&id, &violation)?;
+                }
+                self.blame_block(origin, &id, &violation);
+                return Ok(());
+            }
+        };
+        let mut failed = None;
+        let keys = |who: &_| {
+            self.store.keys_of(who).unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            })
+        };
+        let pending = checked.signatures(&rules, &self.chain, keys);
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        match pending {
+            Err(violation) => {
+                self.invalidate(&id, &violation)?;
+                self.blame_block(origin, &id, &violation);
+                Ok(())
+            }
+            // Records of our own templates were verified when they were admitted.
+            Ok(pending) if pending.is_empty() || origin.source == Source::Own => self.store_block(checked, origin),
+            Ok(pending) => {
+                self.verify_block(checked, pending, origin);
+                Ok(())
+            }
+        }
+    }
+
+    fn verify_block(&mut self, checked: CheckedBlock, pending: Vec<PendingSignature>, origin: Origin) {
+        if self.jobs.len() >= limits::JOBS_MAX {
+            self.verdict(origin.message, Verdict::Ignore);
+            return;
+        }
+        let checks = pending.iter().map(|p| p.check.clone()).collect();
+        let id = checked.id();
+        let job = self.start_job(Job::Block(Box::new(BlockJob { checked, pending, origin })), checks);
+        self.verifying.insert(id, job);
+    }
+
+    /// Sends signatures out to be verified.
+    pub(super) fn start_job(&mut self, job: Job, checks: Vec<medring_protocol::record::SigCheck>) -> JobId {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        self.jobs.insert(id, job);
+        self.out(Output::Verify { job: id, checks });
+        id
+    }
+
+    pub(super) fn on_block_verified(&mut self, job: BlockJob, result: Result<(), usize>) -> Result<(), StorageError> {
+        let BlockJob { checked, pending, origin } = job;
+        let id = checked.id();
+        self.verifying.remove(&id);
+        match result {
+            Ok(()) => self.store_block(checked, origin),
+            Err(bad) => {
+                let violation = pending.get(bad).map_or_else(
+                    || Violation::new("R-SIG", "a signature does not verify"),
+                    PendingSignature::violation,
+                );
+                self.invalidate(&id, &violation)?;
+                self.blame_block(origin, &id, &violation);
+                Ok(())
+            }
+        }
+    }
+
+    /// Stores a verified block, moves the tip if it makes a better branch, and lets those go on that waited for it.
+    fn store_block(&mut self, checked: CheckedBlock, origin: Origin) -> Result<(), StorageError> {
+        let verified = checked.assume_verified();
+        let (id, header) = (verified.id(), verified.block().header);
+        if self.tree.get(&id).is_none_or(|node| node.invalid) {
+            self.verdict(origin.message, Verdict::Ignore);
+            return Ok(());
+        }
+        let complete = self.tree.body_stored(&id);
+        self.store.put_body(&verified, &complete, Durability::Buffered)?;
+        if let Some(peer) = origin.peer() {
+            self.sources.insert(id, peer);
+            if self.sources.len() > limits::SOURCES_MAX {
+                self.sources.pop_first();
+            }
+        }
+        if origin.source == Source::Own {
+            self.event(Event::MinedBlock { block: id, height: header.height });
+        }
+        self.advance()?;
+        self.judge_stored(id, verified.block(), origin);
+        self.ready.extend(self.held.take_children(&id));
+        Ok(())
+    }
+
+    /// Tells gossip about a stored block. Only what is on our best chain is forwarded: of a side branch we do not know
+    /// whether its records may stand where they stand.
+    fn judge_stored(&mut self, id: BlockId, block: &Block, origin: Origin) {
+        let verdict = match self.tree.get(&id) {
+            Some(node) if node.invalid => Verdict::Reject,
+            _ if self.is_active(&id) => Verdict::Accept,
+            _ => Verdict::Ignore,
+        };
+        self.verdict(origin.message, verdict);
+        // What gossip did not bring is gossiped by us, if it is news: not the whole chain while catching up.
+        let news = self.tip() == id && self.tree.best_header() == id;
+        if origin.message.is_none() && news {
+            self.out(Output::Publish { topic: Topic::Blocks, bytes: block.encode() });
+        }
+    }
+
+    /// A block broke a rule for good: neither it nor a descendant is ever chosen, also after a restart.
+    pub(super) fn invalidate(&mut self, id: &BlockId, violation: &Violation) -> Result<(), StorageError> {
+        let lost = self.tree.mark_invalid(id);
+        self.store.mark_invalid(&lost, &violation.to_string())?;
+        for id in &lost {
+            self.sources.remove(id);
+            self.held.take_children(id);
+        }
+        self.stop_sync_to(&lost);
+        Ok(())
+    }
+
+    fn blame_block(&mut self, origin: Origin, id: &BlockId, violation: &Violation) {
+        self.blame(origin, &format!("sent block {id}, which breaks {violation}"));
+    }
+
+    fn blame(&mut self, origin: Origin, what: &str) {
+        self.verdict(origin.message, Verdict::Reject);
+        match origin.peer() {
+            Some(peer) => self.fault(peer, what),
+            // Our own template broke a rule: a bug, and nothing to hide.
+            None => self.event(Event::Warning(format!("a block mined here was refused: {what}"))),
+        }
+    }
+
+    /// A nonce was found. One for a template that was replaced long ago is ignored.
+    pub(super) fn on_mined(&mut self, header: Header) -> Result<(), StorageError> {
+        if let Some(block) = self.templates.finish(header) {
+            self.take_block(block, Origin { source: Source::Own, message: None });
+        }
+        Ok(())
+    }
+}

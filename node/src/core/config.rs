@@ -1,0 +1,56 @@
+//! What a core is told once, when it is made.
+
+use medring_protocol::chain::rules::RuleSet;
+use medring_protocol::params::Params;
+
+/// Bounds of the mempool. Records that return from a fork may exceed them by a quarter, so that a fork alone loses none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Bytes of all records in the codec.
+    pub bytes_max: usize,
+    /// Records.
+    pub records_max: usize,
+    /// Bytes of one uploader: nobody crowds the others out.
+    pub uploader_bytes_max: usize,
+}
+
+impl Default for PoolLimits {
+    /// 64 MiB, 20,000 records, an eighth of the bytes for one uploader.
+    fn default() -> Self {
+        Self { bytes_max: 64 * 1024 * 1024, records_max: 20_000, uploader_bytes_max: 8 * 1024 * 1024 }
+    }
+}
+
+/// What a core is told once.
+#[derive(Clone, Debug)]
+pub struct CoreConfig {
+    /// The chain.
+    pub params: Params,
+    /// The rules: [`RuleSet::standard`], but in tests of broken nodes.
+    pub rules: RuleSet,
+    /// Stands in the blocks mined here.
+    pub miner_tag: [u8; 16],
+    /// Software and version, told to peers; printable ASCII, at most 64 bytes.
+    pub agent: String,
+    /// Whether templates are made.
+    pub mine: bool,
+    /// Bounds of the mempool.
+    pub pool: PoolLimits,
+    /// Decides between peers that are equally good, so that not all nodes ask the same one.
+    pub seed: u64,
+}
+
+impl CoreConfig {
+    /// A node of this chain with standard rules and bounds, which does not mine.
+    pub fn new(params: Params) -> Self {
+        Self {
+            params,
+            rules: RuleSet::standard(),
+            miner_tag: [0; 16],
+            agent: concat!("medring/", env!("CARGO_PKG_VERSION")).into(),
+            mine: false,
+            pool: PoolLimits::default(),
+            seed: 0,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Blocks that cannot be judged yet: their parent is missing, or their time has not come. Bounded.
+
+use super::blocks::Origin;
+use super::limits;
+use medring_protocol::BlockId;
+use medring_protocol::block::Block;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A block and how it came.
+#[derive(Clone, Debug)]
+pub(super) struct HeldBlock {
+    pub(super) block: Block,
+    pub(super) origin: Origin,
+    bytes: usize,
+}
+
+impl HeldBlock {
+    pub(super) fn new(block: Block, origin: Origin) -> Self {
+        let bytes = block.records_len() + medring_protocol::block::Header::LEN;
+        Self { block, origin, bytes }
+    }
+}
+
+/// Both kinds of waiting blocks.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// By order of arrival, so that the oldest goes first when there are too many.
+    waiting: BTreeMap<u64, HeldBlock>,
+    ids: BTreeMap<BlockId, u64>,
+    by_parent: BTreeMap<BlockId, BTreeSet<u64>>,
+    orphan_bytes: usize,
+    orphans: usize,
+    /// By time stamp.
+    future: BTreeMap<(u64, BlockId), HeldBlock>,
+    arrivals: u64,
+}
+
+impl Held {
+    /// Keeps a block until its parent is stored. Unasked ones may push older unasked ones out.
+    pub(super) fn wait_for_parent(&mut self, id: BlockId, block: Block, origin: Origin) {
+        if self.ids.contains_key(&id) {
+            return;
+        }
+        let held = HeldBlock::new(block, origin);
+        if !origin.asked() {
+            self.orphans += 1;
+            self.orphan_bytes += held.bytes;
+        }
+        self.by_parent.entry(held.block.header.prev).or_default().insert(self.arrivals);
+        self.ids.insert(id, self.arrivals);
+        self.waiting.insert(self.arrivals, held);
+        self.arrivals += 1;
+        while self.orphans > limits::ORPHANS_MAX || self.orphan_bytes > limits::ORPHAN_BYTES_MAX {
+            let oldest = self.waiting.iter().find(|(_, held)| !held.origin.asked()).map(|(at, _)| *at);
+            let Some(oldest) = oldest else { break };
+            self.remove(oldest);
+        }
+    }
+
+    fn remove(&mut self, at: u64) -> Option<HeldBlock> {
+        let held = self.waiting.remove(&at)?;
+        self.ids.remove(&held.block.id());
+        if let Some(siblings) = self.by_parent.get_mut(&held.block.header.prev) {
+            siblings.remove(&at);
+            if siblings.is_empty() {
+                self.by_parent.remove(&held.block.header.prev);
+            }
+        }
+        if !held.origin.asked() {
+            self.orphans -= 1;
+            self.orphan_bytes -= held.bytes;
+        }
+        Some(held)
+    }
+
+    /// The blocks that waited for `parent`, in order of arrival.
+    pub(super) fn take_children(&mut self, parent: &BlockId) -> Vec<HeldBlock> {
+        let children = self.by_parent.get(parent).cloned().unwrap_or_default();
+        children.into_iter().filter_map(|at| self.remove(at)).collect()
+    }
+
+    /// Forgets the blocks that were asked for: whoever gave them is not asked any more.
+    pub(super) fn drop_asked(&mut self) {
+        let asked: Vec<u64> = self.waiting.iter().filter(|(_, held)| held.origin.asked()).map(|(at, _)| *at).collect();
+        for at in asked {
+            self.remove(at);
+        }
+    }
+
+    /// Whether this block waits for its parent.
+    pub(super) fn is_waiting(&self, id: &BlockId) -> bool {
+        self.ids.contains_key(id)
+    }
+
+    /// Blocks that were asked for and wait.
+    pub(super) fn asked_len(&self) -> usize {
+        self.waiting.len() - self.orphans
+    }
+
+    /// Blocks that wait for a parent, asked for or not.
+    pub(super) fn waiting_len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Keeps a block until its time comes. When there are too many, the one furthest ahead goes.
+    pub(super) fn wait_for_time(&mut self, id: BlockId, block: Block, origin: Origin) {
+        self.future.insert((block.header.time_ms, id), HeldBlock::new(block, origin));
+        if self.future.len() > limits::FUTURE_BLOCKS_MAX {
+            self.future.pop_last();
+        }
+    }
+
+    /// The earliest stamp of a block kept for its time.
+    pub(super) fn next_stamp_ms(&self) -> Option<u64> {
+        self.future.first_key_value().map(|((stamp, _), _)| *stamp)
+    }
+
+    /// Blocks stamped `most_ms` or earlier.
+    pub(super) fn take_due(&mut self, most_ms: u64) -> Vec<HeldBlock> {
+        let mut due = Vec::new();
+        while self.next_stamp_ms().is_some_and(|stamp| stamp <= most_ms) {
+            due.extend(self.future.pop_first().map(|(_, held)| held));
+        }
+        due
+    }
+
+    /// Blocks kept for their time.
+    pub(super) fn future_len(&self) -> usize {
+        self.future.len()
+    }
+}

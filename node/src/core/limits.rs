@@ -1,0 +1,68 @@
+//! Every bound and every interval of the core, with its unit last in the name.
+
+/// Blocks that wait for an ancestor and came unasked, by gossip.
+pub const ORPHANS_MAX: usize = 32;
+/// Their bytes.
+pub const ORPHAN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Blocks that were asked for and wait for an ancestor, a batch under way included.
+pub const SYNC_HELD_BLOCKS_MAX: usize = 64;
+/// Blocks stamped beyond the future limit, kept until their time comes.
+pub const FUTURE_BLOCKS_MAX: usize = 16;
+/// Signature jobs under way: records and blocks together.
+pub const JOBS_MAX: usize = 1024;
+/// Headers off the branch with most work. Each costs about 400 bytes; an honest network has few.
+pub const SIDE_HEADERS_MAX: usize = 100_000;
+/// Missing bodies looked up at a time.
+pub const SYNC_WINDOW_BLOCKS: usize = 1024;
+/// Who gave us blocks that are not connected yet, to know whom to blame.
+pub const SOURCES_MAX: usize = 2 * SYNC_WINDOW_BLOCKS;
+/// Peers held at once; the network layer keeps far fewer.
+pub const PEERS_MAX: usize = 256;
+/// Templates whose nonce is still accepted.
+pub const TEMPLATES_MAX: usize = 8;
+/// Wire ids of records refused lately and not asked for again until the next block.
+pub const REFUSED_RECORDS_MAX: usize = 8192;
+/// Wire ids one peer still owes us, at most one inventory.
+pub const WANTED_RECORDS_MAX: usize = medring_protocol::wire::Request::POOL_IDS_MAX;
+/// Blocks connected in one batch where nothing is disconnected.
+pub const CONNECT_BATCH_BLOCKS: usize = 64;
+/// Records offered again in one go.
+pub const REOFFERED_RECORDS_MAX: usize = 64;
+/// Requests of one peer answered within [`SERVE_WINDOW_MS`]; those above it get an empty answer.
+pub const SERVED_PER_WINDOW_MAX: u32 = 256;
+
+/// Over which [`SERVED_PER_WINDOW_MAX`] counts.
+pub const SERVE_WINDOW_MS: u64 = 1_000;
+/// A peer that has not said where it stands by then is dropped.
+pub const STATUS_TIMEOUT_MS: u64 = 15_000;
+/// How often every peer is told where we stand.
+pub const STATUS_INTERVAL_MS: u64 = 10_000;
+/// Least time between two such rounds when the tip moves fast.
+pub const STATUS_INTERVAL_MIN_MS: u64 = 500;
+/// An answer that has not come by then will not come.
+pub const REQUEST_TIMEOUT_MS: u64 = 20_000;
+/// After a failure a peer is not asked for this long, doubled for each further one …
+pub const BACKOFF_MS: u64 = 500;
+/// … up to this.
+pub const BACKOFF_MAX_MS: u64 = 60_000;
+/// A failure to answer in time counts as so many failures at once.
+pub const TIMEOUT_FAILURES: u32 = 5;
+/// How often each peer is asked what waits in its pool.
+pub const POOL_INTERVAL_MS: u64 = 15_000;
+/// A record not mined for this long is gossiped again.
+pub const REOFFER_MS: u64 = 60_000;
+/// How often that is looked after.
+pub const REOFFER_INTERVAL_MS: u64 = 10_000;
+/// A new template at most this often while the tip stays.
+pub const TEMPLATE_INTERVAL_MIN_MS: u64 = 250;
+/// A new template at least this often, so that its time moves.
+pub const TEMPLATE_INTERVAL_MS: u64 = 3_000;
+/// Clocks further apart than this are warned of.
+pub const CLOCK_SKEW_WARN_MS: u64 = 10_000;
+/// While this many blocks behind, commits are buffered …
+pub const CATCHING_UP_BLOCKS: u64 = 32;
+/// … and every so many blocks one is synced.
+pub const SYNC_EVERY_BLOCKS: u64 = 256;
+
+const _: () = assert!(medring_protocol::limits::BLOCKS_PER_REQUEST_MAX <= SYNC_HELD_BLOCKS_MAX);
+const _: () = assert!(STATUS_INTERVAL_MIN_MS < STATUS_INTERVAL_MS && STATUS_INTERVAL_MS < STATUS_TIMEOUT_MS);

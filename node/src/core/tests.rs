@@ -1,0 +1,1 @@
+//! Cores wired by hand.
