@@ -36,8 +36,8 @@ pub struct PublicKey(PublicKeyBytes);
 impl PublicKey {
     /// Accepts y iff 1 < y < p − 1, χ(2(y+1)) = +1 and χ(2(y−1)) = −1. Two Jacobi symbols, variable time: y is public.
     ///
-    /// The symbols multiply to χ(y²−1) = −1, so y lies on the torus and not on the twist; the first alone says that y is
-    /// T_2 of another such value, so its order divides q and not just 2q. q is prime, so only y = 1 has a smaller order.
+    /// The symbols multiply to χ(y²−1) = −1, so y lies on the torus and not on the twist; and they say that y is T_2 of
+    /// another value on the torus, so its order divides q and not just 2q. q is prime: only y = 1 has a smaller order.
     pub fn validate(bytes: &PublicKeyBytes) -> Result<Self, KeyError> {
         let p = field::P.as_ref();
         let y = U2048::from_be_slice(bytes.as_bytes());
