@@ -8,6 +8,9 @@ use crate::fhir::{Bundle, str_at};
 
 /// Strings shorter than this are too common to search for.
 const CHARS_MIN: usize = 6;
+/// A line of free text is looked for from this length on: `- Cough` or `Care Plan` identifies nobody, and the names in
+/// a note are looked for on their own.
+const LINE_CHARS_MIN: usize = 16;
 
 /// Members whose strings identify, wherever they stand: identifier and telecom values, dates of birth and death, names
 /// and numbers of devices, subscribers and images.
@@ -70,11 +73,10 @@ impl Finder {
         self.add(text.rsplit(['/', ':', '|']).next().unwrap_or(text));
     }
 
-    /// Free text by lines; a line of a single word (`Plan`, `Allergies`) identifies nobody and is passed over.
+    /// Free text by lines, without headings.
     fn add_text(&mut self, text: &str) {
-        for line in text.lines().map(str::trim).filter(|l| l.contains(char::is_whitespace)) {
-            self.add(line);
-        }
+        let lines = text.lines().map(str::trim).filter(|l| l.chars().count() >= LINE_CHARS_MIN && !l.starts_with('#'));
+        lines.for_each(|line| self.add(line));
     }
 
     fn walk(&mut self, name: &str, value: &Value) {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 pub use check::check_public;
 pub use identifying::identifying_strings;
 
-use crate::{fhir::Bundle, vitals::Recording};
+use crate::{fhir::Bundle, record::Kind, vitals::Recording};
 
 /// Version of the schema of m; stands in every m as `v`.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -36,6 +36,17 @@ pub enum PublicKind {
 }
 
 impl PublicKind {
+    /// The kind of a record that carries health data; None for the others, whose m is their payload.
+    pub const fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Ehr => Some(Self::Ehr),
+            Kind::Emr => Some(Self::Emr),
+            Kind::Phr => Some(Self::Phr),
+            Kind::Aphr => Some(Self::Aphr),
+            Kind::EpochCommit | Kind::Enrol | Kind::Revoke | Kind::AuthorityUpdate => None,
+        }
+    }
+
     /// The kind as m names it.
     pub const fn text(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 
 mod bundle;
 mod error;
-pub(crate) mod json;
+mod json;
 mod refs;
 mod split;
 mod table1;

@@ -30,6 +30,7 @@ pub fn split(bundle: &Bundle) -> Parts {
     };
     let (ehr, phr) = (chosen(Column::Ehr), chosen(Column::Phr));
     let mut emr = chosen(Column::Emr);
+    // Whatever neither takes goes to the EMR; it may refer to what only the EHR has taken so far, so close again.
     let rest: Vec<usize> = (0..topics.len()).filter(|i| !ehr.contains(i) && !emr.contains(i)).collect();
     emr.extend(rest);
     let emr = index.closure(emr);

@@ -258,13 +258,13 @@ fn the_strings_to_look_for_come_from_every_identifying_field() {
             "address": [{"line": ["12 Some Street"], "city": "Boston", "postalCode": "021-01", "state": "MA",
                 "extension": [{"url": "geolocation", "extension": [{"url": "latitude", "valueDecimal": 42.123456}]}]}],
             "extension": [{"url": "mothersMaidenName", "valueString": "Rana Gutmann"}],
-            "text": {"div": "<div><p>Born in Newton</p><b>Single</b></div>"}}},
+            "text": {"div": "<div><p>Born in a hospital of Newton</p><b>Single</b></div>"}}},
         {"resource": {"resourceType": "Device", "serialNumber": "SN-00017", "udiCarrier": [{"deviceIdentifier": "UDI-77"}]}},
         {"resource": {"resourceType": "DocumentReference", "subject": {"reference": "Patient/patient-1", "display": "W. Koepp"},
             "content": [{"attachment": {"contentType": "text/plain", "data": "TXMgS29lcHAgd2FzIHNlZW4KUGxhbgo="}}]}},
-        {"resource": {"resourceType": "DiagnosticReport", "conclusion": "Seen by Dr. Who\nNormal",
+        {"resource": {"resourceType": "DiagnosticReport", "conclusion": "Seen twice by Dr. Who\nNormal",
             "result": [{"reference": "Observation/o-1", "display": "Total Cholesterol"}]}},
-        {"resource": {"resourceType": "Condition", "note": [{"text": "lives alone"}], "code": {"text": "Gout tophi"}}},
+        {"resource": {"resourceType": "Condition", "note": [{"text": "lives alone in Newton\n# Assessment and plan"}], "code": {"text": "Gout tophi"}}},
     ]});
     let found = identifying_strings(&Bundle::parse(bundle.to_string().as_bytes()).unwrap());
     let expected: BTreeSet<String> = [
@@ -282,16 +282,16 @@ fn the_strings_to_look_for_come_from_every_identifying_field() {
         "021-01",
         "42.123456",
         "Rana Gutmann",
-        "Born in Newton",
         "SN-00017",
         "UDI-77",
         "Patient/patient-1",
         "W. Koepp",
         "TXMgS29lcHAgd2FzIHNlZW4KUGxhbgo=",
         "Ms Koepp was seen",
-        "Seen by Dr. Who",
+        "Born in a hospital of Newton",
+        "Seen twice by Dr. Who",
         "Observation/o-1",
-        "lives alone",
+        "lives alone in Newton",
     ]
     .map(str::to_owned)
     .into();

@@ -247,6 +247,18 @@ fn what_is_referred_to_follows_its_referrer_and_the_rest_goes_to_the_emr() {
 }
 
 #[test]
+fn what_no_row_takes_brings_along_what_it_refers_to() {
+    let bundle = bundle_of(&[
+        json!({"resourceType": "CarePlan", "id": "plan"}),
+        json!({"resourceType": "Basic", "subject": {"reference": "CarePlan/plan"}}),
+    ]);
+    let parts = split(&bundle);
+    assert_eq!(parts.ehr.unwrap().entries(), &bundle.entries()[..1]);
+    assert_eq!(parts.emr.unwrap().entries(), bundle.entries());
+    assert_eq!(parts.phr, None);
+}
+
+#[test]
 fn what_is_no_resource_is_reported() {
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "timestamp": "2020-01-01T00:00:00Z", "entry": [
         {"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient"}},
