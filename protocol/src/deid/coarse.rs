@@ -149,10 +149,10 @@ fn stats(recording: &Recording) -> Value {
     let known = recording.signals().iter().filter(|s| SIGNALS.contains(&s.channel.code.as_str()));
     let rows = known.filter_map(|signal| {
         let stats = signal.stats()?;
-        let percent = i64::try_from(stats.present * 100 / stats.total.max(1)).ok()?;
+        let percent = i128::try_from(stats.present * 100 / stats.total.max(1)).ok()?;
         Some(json!({
             "code": signal.channel.code,
-            "coverage": nearest(percent, COVERAGE_STEP),
+            "coverage": i64::try_from(nearest(percent, i128::from(COVERAGE_STEP))).ok()?,
             "max": rounded(stats.max)?,
             "mean": rounded(stats.mean)?,
             "min": rounded(stats.min)?,
@@ -162,13 +162,14 @@ fn stats(recording: &Recording) -> Value {
 }
 
 fn rounded(value: Decimal) -> Option<i64> {
-    let whole = nearest(i64::try_from(value.nanos() / 1_000_000_000).ok()?, STEP);
+    const UNIT: i128 = 1_000_000_000;
+    let whole = i64::try_from(nearest(value.nanos(), i128::from(STEP) * UNIT) / UNIT).ok()?;
     (whole.abs() <= STAT_MAX).then_some(whole)
 }
 
-/// The multiple of `step` nearest to `n`.
-fn nearest(n: i64, step: i64) -> i64 {
-    (n + n.signum() * (step / 2)) / step * step
+/// The multiple of `step` nearest to `n`; halves go away from zero.
+fn nearest(n: i128, step: i128) -> i128 {
+    (2 * n.abs() + step) / (2 * step) * step * n.signum()
 }
 
 pub(super) fn is_age_band(value: &Value) -> bool {
@@ -235,5 +236,9 @@ mod tests {
             assert_eq!(nearest(n, 5), expected, "{n}");
         }
         assert_eq!(nearest(95, 10), 100);
+        for (text, expected) in [("62.4", 60), ("62.5", 65), ("-62.5", -65), ("97.499999999", 95), ("0", 0)] {
+            assert_eq!(rounded(text.parse().unwrap()), Some(expected), "{text}");
+        }
+        assert_eq!(rounded("10003".parse().unwrap()), None);
     }
 }

@@ -33,19 +33,16 @@ impl<'a> Index<'a> {
         self.by_name.get(reference).map_or(&[], Vec::as_slice)
     }
 
-    /// The entries that entry `i` refers to.
-    pub(crate) fn targets(&self, i: usize) -> BTreeSet<usize> {
-        let Some(entry) = self.bundle.entries().get(i) else {
-            return BTreeSet::new();
-        };
-        references(entry.resource.value()).into_iter().flat_map(|r| self.resolve(r)).copied().collect()
-    }
-
     /// `chosen` and all that it refers to, directly or through others.
     pub(crate) fn closure(&self, chosen: BTreeSet<usize>) -> BTreeSet<usize> {
-        let (mut all, mut todo) = (chosen.clone(), chosen);
+        let (mut all, mut todo, mut followed) = (chosen.clone(), chosen, BTreeSet::new());
         while let Some(i) = todo.pop_first() {
-            todo.extend(self.targets(i).into_iter().filter(|&t| all.insert(t)));
+            let entry = self.bundle.entries().get(i);
+            let references = entry.map(|e| references(e.resource.value())).unwrap_or_default();
+            // Each name is followed once, so that a bundle of entries under one name costs no more than any other.
+            for reference in references.into_iter().filter(|r| followed.insert(*r)) {
+                todo.extend(self.resolve(reference).iter().filter(|&&t| all.insert(t)));
+            }
         }
         all
     }

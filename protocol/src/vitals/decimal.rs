@@ -33,10 +33,11 @@ impl Decimal {
         i128::from(self.mantissa) * 10_i128.pow(u32::from(9 - self.scale))
     }
 
-    /// The decimal of `scale` digits nearest to `nanos` × 10^−9; halves go away from zero.
-    pub(crate) fn from_nanos(nanos: i128, scale: u8) -> Option<Self> {
-        let step = 10_i128.pow(9_u32.checked_sub(u32::from(scale))?);
-        let rounded = (nanos.abs() + step / 2) / step * nanos.signum();
+    /// `sum` × 10^−9 / `count` with `scale` digits after the point, halves away from zero; None if that has too many digits
+    /// or `count` is 0.
+    pub(crate) fn mean(sum: i128, count: usize, scale: u8) -> Option<Self> {
+        let step = 10_i128.pow(9_u32.checked_sub(u32::from(scale))?) * i128::try_from(count).ok()?;
+        let rounded = (2 * sum.abs() + step).checked_div(2 * step)? * sum.signum();
         Self::new(i64::try_from(rounded).ok()?, scale)
     }
 

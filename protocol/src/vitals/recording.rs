@@ -30,7 +30,7 @@ pub struct Stats {
     pub min: Decimal,
     /// The largest.
     pub max: Decimal,
-    /// The mean of those present, with one digit more than the finest of them.
+    /// The mean of those present, with one digit more than the finest of them (at most nine), halves away from zero.
     pub mean: Decimal,
     /// Samples present.
     pub present: usize,
@@ -64,9 +64,9 @@ impl Signal {
             (latest, min, max) = (sample, min.min(sample), max.max(sample));
             (sum, count, scale) = (sum + sample.nanos(), count + 1, scale.max(sample.scale()));
         }
-        let mean = sum / i128::try_from(count).ok()?;
-        let mean = (scale < 9).then(|| Decimal::from_nanos(mean, scale + 1)).flatten();
-        let mean = mean.or_else(|| Decimal::from_nanos(sum / i128::try_from(count).ok()?, scale))?;
+        // A value of 15 digits leaves no room for one more.
+        let finer = Decimal::mean(sum, count, scale.saturating_add(1).min(9));
+        let mean = finer.or_else(|| Decimal::mean(sum, count, scale))?;
         Some(Stats { latest, min, max, mean, present: count, total: self.samples.len() })
     }
 }

@@ -75,6 +75,15 @@ fn nesting_and_number_of_values_are_bounded() {
     assert!(refused(many.as_bytes()).contains("more than 2000000 JSON values"));
 }
 
+#[test]
+fn a_large_bundle_of_entries_under_one_name_is_divided_in_reasonable_time() {
+    let entry = r#"{"resource":{"resourceType":"Task","id":"a","x":{"reference":"Task/a"}}}"#;
+    let entries = vec![entry; 100_000].join(",");
+    let text = format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entries}]}}"#);
+    let parts = split(&Bundle::parse(text.as_bytes()).unwrap());
+    assert_eq!(parts.ehr.unwrap().entries().len(), 100_000);
+}
+
 proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
