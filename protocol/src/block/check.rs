@@ -9,7 +9,7 @@ use crate::identity::{Enrolment, PublicKeys};
 use crate::params::Params;
 use crate::record::{Kind, Record, SigCheck, verify_all};
 
-/// A block whose header meets its own target and whose body is well formed: sizes, root, shapes, no duplicate. Its
+/// A block whose header meets its own target and whose body is well formed: root, size, shapes. Its
 /// signatures, and its place on a chain, are not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedBlock {
@@ -64,13 +64,13 @@ pub fn record_signatures(
 }
 
 impl CheckedBlock {
-    /// Checks everything that needs neither state nor signatures, cheapest first: proof of work, sizes, root, shapes.
+    /// Checks everything that needs neither state nor signatures, cheapest first: proof of work, root, size, shapes.
     pub fn check(rules: &RuleSet, params: &Params, chain: &ChainId, block: Block) -> Result<Self, Violation> {
         let id = block.id();
         rules.check_pow(&block.header, &id)?;
         let record_ids: Vec<_> = block.records.iter().map(|r| r.id(chain)).collect();
         let wire_ids = block.wire_ids(chain);
-        rules.check_body(&BodyContext { block: &block, record_ids: &record_ids, wire_ids: &wire_ids })?;
+        rules.check_body(&BodyContext { block: &block, wire_ids: &wire_ids })?;
         for (place, record) in block.records.iter().enumerate() {
             rules.check_shape(&ShapeContext { params, record }).map_err(|v| at_record(v, place))?;
         }

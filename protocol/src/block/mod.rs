@@ -2,10 +2,12 @@
 
 mod check;
 mod header;
+mod nonce;
 
 pub(crate) use check::at_record;
 pub use check::{CheckedBlock, PendingSignature, VerifiedBlock, record_signatures};
 pub use header::Header;
+pub use nonce::NonceSearch;
 
 use crate::codec::{self, CodecError};
 use crate::hash::{BlockId, ChainId, WireId};

@@ -3,11 +3,13 @@
 use super::state::{Change, Diff, Location, Participant, StateRead, Usage};
 use crate::hash::{ParticipantId, RecordId};
 use crate::identity::KeyHash;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 /// A whole state in memory: for `chain verify`, the simulator and tests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MemoryState {
     participants: BTreeMap<ParticipantId, Participant>,
     keys: BTreeMap<KeyHash, ParticipantId>,
@@ -31,6 +33,11 @@ impl MemoryState {
         write(&mut self.keys, &diff.keys);
         write(&mut self.locations, &diff.locations);
         write(&mut self.usage, &diff.usage);
+    }
+
+    /// SHA-256 of the state's codec form: equal for equal states. For comparing two replays; no part of the protocol.
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(crate::codec::encode(self)).into()
     }
 
     /// All participants, ascending.

@@ -1,6 +1,7 @@
 //! The chain: what a block does to the state, which branch wins, and the rules of both (PROTOCOL section 5; spec: rules).
 
 mod apply;
+pub mod file;
 mod memory;
 pub mod rules;
 mod state;
@@ -8,5 +9,5 @@ mod tree;
 
 pub use apply::{ApplyError, Candidate, apply};
 pub use memory::{MemoryState, Overlay};
-pub use state::{Change, Diff, Location, Participant, Revoked, StateRead, Usage};
+pub use state::{Change, Diff, Location, Participant, Revoked, StateRead, Usage, keys_of};
 pub use tree::{HeaderError, HeaderNode, HeaderTree, Inserted, Path};

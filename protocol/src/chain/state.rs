@@ -3,6 +3,7 @@
 use crate::hash::{ParticipantId, RecordId};
 use crate::identity::{KeyHash, PublicKeys, Role};
 use crate::limits::QUOTA_WINDOW_HEIGHTS;
+use crate::params::Params;
 use serde::{Deserialize, Serialize};
 
 /// An enrolled participant. Authorities are not in the state: they stand in the chain parameters.
@@ -90,6 +91,14 @@ impl<S: StateRead + ?Sized> StateRead for &S {
     }
     fn usage(&self, id: &ParticipantId) -> Result<Usage, Self::Error> {
         (**self).usage(id)
+    }
+}
+
+/// Keys of an authority or of a participant enrolled in this state, revoked or not: what signatures are checked with.
+pub fn keys_of<S: StateRead>(params: &Params, state: &S, id: &ParticipantId) -> Result<Option<PublicKeys>, S::Error> {
+    match params.authorities.iter().find(|keys| keys.id() == *id) {
+        Some(keys) => Ok(Some(keys.clone())),
+        None => Ok(state.participant(id)?.map(|p| p.keys)),
     }
 }
 

@@ -6,7 +6,8 @@ use crate::error::Violation;
 use crate::hash::BlockId;
 use crate::limits::LOCATOR_ENTRIES_MAX;
 use crate::params::Params;
-use crate::pow::{self, Work};
+use crate::pow::{self, Target, Work};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A header in the tree.
@@ -25,6 +26,23 @@ pub struct HeaderNode {
     pub body: bool,
     /// It, or one below it, broke a rule.
     pub invalid: bool,
+}
+
+impl HeaderNode {
+    /// Block 0: no work, complete.
+    pub fn genesis(params: &Params) -> Self {
+        let header = params.genesis();
+        Self { header, work: Work::zero(), schedule_ms: 0, arrival: Some(0), body: true, invalid: false }
+    }
+
+    /// A header on this one as its parent, without a body. Checks nothing.
+    #[must_use]
+    pub fn child(&self, params: &Params, header: Header) -> Self {
+        let own = header.target.decode().map(Target::work).unwrap_or_default();
+        let delta_ms = header.time_ms.saturating_sub(self.header.time_ms);
+        let schedule_ms = pow::schedule_step(params, self.schedule_ms, header.height, delta_ms);
+        Self { header, work: self.work.plus(&own), schedule_ms, arrival: None, body: false, invalid: false }
+    }
 }
 
 /// Why a header was not taken.
@@ -69,7 +87,7 @@ pub struct HeaderTree {
     nodes: BTreeMap<BlockId, HeaderNode>,
     children: BTreeMap<BlockId, Vec<BlockId>>,
     /// (work, first seen first) of complete, valid branches: the best is the last.
-    complete: BTreeSet<(Work, std::cmp::Reverse<u64>, BlockId)>,
+    complete: BTreeSet<(Work, Reverse<u64>, BlockId)>,
     /// (work, id) of headers not known to be invalid: the last is what sync aims at.
     headers: BTreeSet<(Work, BlockId)>,
     genesis: BlockId,
@@ -79,11 +97,9 @@ pub struct HeaderTree {
 impl HeaderTree {
     /// The genesis block alone, complete.
     pub fn new(params: &Params) -> Self {
-        let header = params.genesis();
-        let genesis = header.id();
-        let node =
-            HeaderNode { header, work: Work::zero(), schedule_ms: 0, arrival: Some(0), body: true, invalid: false };
-        let (work, first) = (Work::zero(), std::cmp::Reverse(0));
+        let node = HeaderNode::genesis(params);
+        let genesis = node.header.id();
+        let (work, first) = (Work::zero(), Reverse(0));
         Self {
             nodes: BTreeMap::from([(genesis, node)]),
             children: BTreeMap::new(),
@@ -131,18 +147,11 @@ impl HeaderTree {
             return Err(HeaderError::InvalidParent(header.prev));
         }
         rules.check_header(&HeaderContext { params, header: &header, parent })?;
-        let node = Self::child_of(params, parent, header);
+        let node = parent.child(params, header);
         self.headers.insert((node.work.clone(), id));
         self.children.entry(header.prev).or_default().push(id);
         self.nodes.insert(id, node);
         Ok(Inserted::New)
-    }
-
-    fn child_of(params: &Params, parent: &HeaderNode, header: Header) -> HeaderNode {
-        let own = header.target.decode().map(|t| t.work()).unwrap_or_default();
-        let delta_ms = header.time_ms.saturating_sub(parent.header.time_ms);
-        let schedule_ms = pow::schedule_step(params, parent.schedule_ms, header.height, delta_ms);
-        HeaderNode { header, work: parent.work.plus(&own), schedule_ms, arrival: None, body: false, invalid: false }
     }
 
     /// Takes a header back from disk, where it stands since it was checked. Parents must come first; `Err` if not.
@@ -160,11 +169,11 @@ impl HeaderTree {
         }
         let parent = self.nodes.get(&header.prev).ok_or(HeaderError::Orphan(header.prev))?;
         let invalid = invalid || parent.invalid;
-        let node = HeaderNode { arrival, body, invalid, ..Self::child_of(params, parent, header) };
+        let node = HeaderNode { arrival, body, invalid, ..parent.child(params, header) };
         if !invalid {
             self.headers.insert((node.work.clone(), id));
             if let Some(arrival) = arrival {
-                self.complete.insert((node.work.clone(), std::cmp::Reverse(arrival), id));
+                self.complete.insert((node.work.clone(), Reverse(arrival), id));
             }
         }
         self.arrivals = self.arrivals.max(arrival.map_or(0, |a| a + 1));
@@ -176,42 +185,80 @@ impl HeaderTree {
     /// Its body is stored. Returns every block whose branch is complete now, this one first, each with the arrival number
     /// to persist; none if an ancestor's body is missing.
     pub fn body_stored(&mut self, id: &BlockId) -> Vec<(BlockId, u64)> {
-        let Some(node) = self.nodes.get_mut(id) else { return Vec::new() };
-        node.body = true;
-        let prev = node.header.prev;
+        match self.nodes.get_mut(id) {
+            Some(node) if !node.body => node.body = true,
+            _ => return Vec::new(),
+        }
+        self.complete_from(*id)
+    }
+
+    /// Gives arrival numbers to what is complete from `id` upward. First in, first out: siblings that waited for one body
+    /// arrive in the order in which their headers came.
+    fn complete_from(&mut self, id: BlockId) -> Vec<(BlockId, u64)> {
         let mut done = Vec::new();
-        // First in, first out: siblings that were waiting for this body arrive in the order in which their headers came.
-        let mut todo = VecDeque::from([(*id, prev)]);
-        while let Some((id, prev)) = todo.pop_front() {
-            let parent_complete = self.nodes.get(&prev).is_some_and(|p| p.arrival.is_some() && !p.invalid);
+        let mut todo = VecDeque::from([id]);
+        while let Some(id) = todo.pop_front() {
+            let parent = self.nodes.get(&id).and_then(|node| self.nodes.get(&node.header.prev));
+            let parent_complete = parent.is_some_and(|p| p.arrival.is_some() && !p.invalid);
             let Some(node) = self.nodes.get_mut(&id) else { continue };
-            if !parent_complete || !node.body || node.invalid || node.arrival.is_some() {
+            if !parent_complete || !node.body || node.invalid {
                 continue;
             }
-            node.arrival = Some(self.arrivals);
-            self.complete.insert((node.work.clone(), std::cmp::Reverse(self.arrivals), id));
-            done.push((id, self.arrivals));
-            self.arrivals += 1;
-            todo.extend(self.children.get(&id).into_iter().flatten().map(|child| (*child, id)));
+            if node.arrival.is_none() {
+                node.arrival = Some(self.arrivals);
+                self.complete.insert((node.work.clone(), Reverse(self.arrivals), id));
+                done.push((id, self.arrivals));
+                self.arrivals += 1;
+            }
+            todo.extend(self.children.get(&id).into_iter().flatten());
         }
         done
     }
 
-    /// It broke a rule: neither it nor a descendant is ever chosen. Returns all of them, it first.
+    /// It broke a rule: neither it nor a descendant is ever chosen. Returns all of them, it first. (Genesis breaks none.)
     pub fn mark_invalid(&mut self, id: &BlockId) -> Vec<BlockId> {
         let mut out = Vec::new();
+        if *id == self.genesis {
+            return out;
+        }
         let mut todo = vec![*id];
         while let Some(id) = todo.pop() {
             let Some(node) = self.nodes.get_mut(&id) else { continue };
             node.invalid = true;
             self.headers.remove(&(node.work.clone(), id));
             if let Some(arrival) = node.arrival {
-                self.complete.remove(&(node.work.clone(), std::cmp::Reverse(arrival), id));
+                self.complete.remove(&(node.work.clone(), Reverse(arrival), id));
             }
             out.push(id);
             todo.extend(self.children.get(&id).into_iter().flatten());
         }
         out
+    }
+
+    /// An operator takes [`Self::mark_invalid`] back: neither it, nor a block below it, nor one above it is held invalid any
+    /// longer, and complete branches may be chosen again. Returns the blocks that became complete by this, with their
+    /// arrival numbers, as [`Self::body_stored`] does. A body that breaks a rule will break it again.
+    pub fn reconsider(&mut self, id: &BlockId) -> Vec<(BlockId, u64)> {
+        let mut lowest = *id;
+        let mut todo = VecDeque::from([*id]);
+        while let Some(node) = self.nodes.get(&lowest).filter(|node| node.invalid) {
+            todo.push_back(lowest);
+            match self.nodes.get(&node.header.prev) {
+                Some(parent) if parent.invalid => lowest = node.header.prev,
+                _ => break,
+            }
+        }
+        while let Some(at) = todo.pop_front() {
+            let Some(node) = self.nodes.get_mut(&at) else { continue };
+            node.invalid = false;
+            self.headers.insert((node.work.clone(), at));
+            if let Some(arrival) = node.arrival {
+                self.complete.insert((node.work.clone(), Reverse(arrival), at));
+            }
+            let above = self.ancestor(&at, self.nodes[id].header.height) == Some(*id);
+            todo.extend(self.children.get(&at).into_iter().flatten().filter(|_| above));
+        }
+        self.complete_from(lowest)
     }
 
     /// The tip to be on: the complete, valid branch with most work, first seen among equals.

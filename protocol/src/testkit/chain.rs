@@ -3,7 +3,7 @@
 use super::Kit;
 use crate::block::{Block, CheckedBlock, Header, VerifiedBlock};
 use crate::chain::rules::RuleSet;
-use crate::chain::{ApplyError, Diff, HeaderError, HeaderTree, MemoryState, StateRead, apply};
+use crate::chain::{ApplyError, Diff, HeaderError, HeaderTree, MemoryState, apply, keys_of};
 use crate::error::Violation;
 use crate::hash::ParticipantId;
 use crate::identity::PublicKeys;
@@ -12,7 +12,7 @@ use crate::record::Record;
 use rand::SeedableRng;
 
 /// A branch from genesis to a tip with the state at the tip. No forks: for those, see [`HeaderTree`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TestChain<'k> {
     /// Where it came from.
     pub kit: &'k Kit,
@@ -95,9 +95,8 @@ impl<'k> TestChain<'k> {
 
     /// Keys of an authority or of a participant enrolled at the tip.
     pub fn keys(&self, id: &ParticipantId) -> Option<PublicKeys> {
-        let authority = self.kit.params.authorities.iter().find(|keys| keys.id() == *id).cloned();
-        let Ok(participant) = self.state.participant(id);
-        authority.or_else(|| participant.map(|p| p.keys))
+        let Ok(keys) = keys_of(&self.kit.params, &self.state, id);
+        keys
     }
 }
 

@@ -10,7 +10,7 @@ mod records;
 
 pub use chain::TestChain;
 
-use crate::block::{Block, Header};
+use crate::block::{Block, Header, NonceSearch};
 use crate::hash::{ChainId, ParticipantId};
 use crate::identity::{IdentitySecret, PublicKeys, Role};
 use crate::params::{Params, Purpose, Quotas};
@@ -175,11 +175,7 @@ pub fn test_params(authority: PublicKeys) -> Params {
 
 /// Tries nonces from 0 up until the id meets the header's own target; a target that is no target is left as it is.
 pub fn mine(header: &mut Header) {
-    let Some(target) = header.target.decode() else { return };
-    header.nonce = 0;
-    while !target.is_met_by(&header.id()) {
-        header.nonce += 1;
-    }
+    header.nonce = NonceSearch::new(header).run(0, u64::MAX).unwrap_or(0);
 }
 
 #[cfg(test)]

@@ -2,23 +2,19 @@
 
 use super::{BodyRule, Verdict};
 use crate::block::Block;
-use crate::hash::{RecordId, WireId};
+use crate::hash::WireId;
 use crate::{limits, merkle};
-use std::collections::BTreeSet;
 
-/// A block and the ids of its records.
+/// A block and its Merkle leaves.
 #[derive(Debug)]
 pub struct BodyContext<'a> {
     /// The block.
     pub block: &'a Block,
-    /// Ids of its records, in order.
-    pub record_ids: &'a [RecordId],
     /// Its Merkle leaves, in order.
     pub wire_ids: &'a [WireId],
 }
 
-pub(crate) const RULES: &[BodyRule] =
-    &[("R-ROOT", root), ("R-BLOCK-SIZE", size), ("R-DUP-IN-BLOCK", duplicates), ("R-GENESIS-EMPTY", genesis)];
+pub(crate) const RULES: &[BodyRule] = &[("R-ROOT", root), ("R-BLOCK-SIZE", size), ("R-GENESIS-EMPTY", genesis)];
 
 /// R-ROOT, the first of all: what follows is then the header's own fault and not that of whoever altered this copy.
 /// "records_root = H("root", u32 count, Merkle tree hash over full records, 32 zero bytes)".
@@ -40,15 +36,6 @@ fn size(c: &BodyContext<'_>) -> Verdict {
         return Err(format!("{count} records, at most {} are allowed", limits::BLOCK_RECORDS_MAX).into());
     }
     Ok(())
-}
-
-/// R-DUP-IN-BLOCK: no RecordId twice in a block.
-fn duplicates(c: &BodyContext<'_>) -> Verdict {
-    let mut seen = BTreeSet::new();
-    match c.record_ids.iter().find(|id| !seen.insert(**id)) {
-        None => Ok(()),
-        Some(id) => Err(format!("record {id} stands twice in the block").into()),
-    }
 }
 
 /// R-GENESIS-EMPTY: "the genesis block carries no records."

@@ -19,7 +19,7 @@ pub struct HeaderContext<'a> {
 }
 
 pub(crate) const RULES: &[HeaderRule] =
-    &[("R-VERSION", version), ("R-HEIGHT", height), ("R-TARGET", target), ("R-TIME", time)];
+    &[("R-PREV", prev), ("R-VERSION", version), ("R-HEIGHT", height), ("R-TARGET", target), ("R-TIME", time)];
 
 /// R-POW: "Block id = SHA-256(header), read as a big-endian integer ≤ the decoded target."
 pub(crate) fn pow(header: &Header, id: &BlockId) -> Verdict {
@@ -28,6 +28,12 @@ pub(crate) fn pow(header: &Header, id: &BlockId) -> Verdict {
         Some(target) if !target.is_met_by(id) => Err(format!("block {id} does not meet its target {target}").into()),
         Some(_) => Ok(()),
     }
+}
+
+/// R-PREV: prev_id is the id of the block before; that of block 0 is the chain id. (A tree finds the parent by it.)
+fn prev(c: &HeaderContext<'_>) -> Verdict {
+    let due = c.parent.header.id();
+    if c.header.prev == due { Ok(()) } else { Err(format!("follows {}, due is {due}", c.header.prev).into()) }
 }
 
 /// R-VERSION: the version is "MR" ‖ 1.

@@ -33,7 +33,7 @@ pub struct PlacementContext<'a> {
     pub block_time_ms: u64,
     /// The uploader in the parent's state.
     pub uploader: Standing,
-    /// Where the record stands already on this branch.
+    /// Where the record stands already on this branch, this block included.
     pub placed: Option<Location>,
     /// Bytes of this uploader in the window that ends at `height`, earlier records of this block included.
     pub used_bytes: u64,
@@ -85,7 +85,7 @@ fn role(c: &PlacementContext<'_>) -> Verdict {
     if fits { Ok(()) } else { Err(format!("{kind} is uploaded by {due} only").into()) }
 }
 
-/// R-DUP: a RecordId stands on a chain once.
+/// R-DUP: a RecordId stands on a chain once, in whatever envelope.
 fn duplicate(c: &PlacementContext<'_>) -> Verdict {
     match c.placed {
         None => Ok(()),
