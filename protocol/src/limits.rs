@@ -12,6 +12,8 @@ pub const PUBLIC_BYTES_MAX: usize = 64 * 1024;
 pub const SEALED_BYTES_MAX: usize = RECORD_BYTES_MAX - 1024;
 /// What the sealed part may decompress to (a 128 KiB record of highly regular JSON stays below; a zip bomb does not).
 pub const SENSITIVE_PLAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Source records of one APHR.
+pub const APHR_SOURCES_MAX: usize = 256;
 /// Entries in one enrolment record.
 pub const ENROL_ENTRIES_MAX: usize = 128;
 /// Heights over which R-QUOTA adds up.

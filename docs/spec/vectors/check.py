@@ -169,6 +169,12 @@ def check_seal(case):
     yield "type inside", padded[32], case["plain_type"]
     yield "zstd's magic number", padded[37:41].hex(), "28b52ffd"
     yield "zeros", padded[needed:], bytes(size - needed)
+    if case["plain_type"] == 2:  # LP(source list) ‖ LP(aggregate), 128 bytes for each source
+        content = raw["content"]
+        sources = int.from_bytes(content[:4], "big")
+        aggregate = int.from_bytes(content[4 + sources:8 + sources], "big")
+        yield "length of the source list modulo 128", 0, sources % 128
+        yield "length of the aggregate", aggregate, len(content) - 8 - sources
 
 
 # ---- one function for each file ---------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@
 //!
 //! * [`seal`] makes the content of a record, ready to be signed; it draws all randomness from its argument.
 //! * [`detect`] and [`open_as`] are the owner's scan; [`open_in_group`] a member's; [`open_with_r`] a disclosure.
+//! * [`AphrContent`] is what an APHR seals: its sources, disclosed, and the aggregate.
 //! * [`check_shape`] is what consensus, which can decrypt nothing, checks of s.
 //! * [`derive`] names every intermediate value, for the vectors in `docs/spec/vectors/seal.json`.
 
 mod aead;
+mod aphr;
 pub mod derive;
 mod error;
 mod layout;
@@ -19,6 +21,7 @@ mod secret;
 mod tests;
 mod wrap;
 
+pub use aphr::{AphrContent, AphrError, AphrSource};
 pub use error::{OpenError, PlainError, SealError, ShapeError};
 pub use layout::check_shape;
 pub use open::{Opened, detect, open_as, open_in_group, open_with_r};

@@ -2,10 +2,13 @@
 
 use crate::{bytes, committed, rng, settle};
 use medring_protocol::chebyshev::SecretKey;
-use medring_protocol::hash::{ChainId, Commitment, Gid, ParticipantId};
+use medring_protocol::hash::{ChainId, Commitment, Gid, ParticipantId, RecordId};
+use medring_protocol::identity::Signature;
 use medring_protocol::record::{Content, Kind, Receiver};
 use medring_protocol::seal::derive::{self, Part};
-use medring_protocol::seal::{self, PlainKind, RecordSecret, SealContext, Sealed, SensitivePlain, To};
+use medring_protocol::seal::{
+    self, AphrContent, AphrSource, PlainKind, RecordSecret, SealContext, Sealed, SensitivePlain, To,
+};
 use rand::Rng;
 use serde_json::{Value, json};
 
@@ -73,9 +76,20 @@ fn cases() -> Vec<Value> {
         let text = format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entries}]}}"#);
         SensitivePlain::new(PATIENT, PlainKind::FhirBundle, text.into_bytes())
     };
-    let mut noise = vec![0; 1500];
-    rng(31).fill_bytes(&mut noise);
-    let noise = SensitivePlain::new(PATIENT, PlainKind::Aphr, noise);
+    // Two sources and an aggregate that does not compress, so that the padding is the next power of two.
+    let mut draws = rng(31);
+    let mut fill = |mut bytes: Vec<u8>| {
+        draws.fill_bytes(&mut bytes);
+        bytes
+    };
+    let mut source = |id: u8| AphrSource {
+        record: RecordId([id; 32]),
+        r: RecordSecret::from_bytes(&fill(vec![0; 32]).try_into().unwrap()),
+        signature: Signature(fill(vec![0; 64]).try_into().unwrap()),
+    };
+    let sources = vec![source(0x11), source(0x22)];
+    let aphr = AphrContent { sources, aggregate: fill(vec![0; 1200]).into() };
+    let aphr = SensitivePlain { recipient: PATIENT, kind: PlainKind::Aphr, bytes: aphr.encode().unwrap() };
     let to_patient = To::Participant(secret.public());
     vec![
         case("EHR to the patient", Kind::Ehr, to_patient, &bundle(3), 32),
@@ -88,7 +102,7 @@ fn cases() -> Vec<Value> {
         ),
         case("PHR to the owner of a group", Kind::Phr, To::Owner { key: secret.public(), gid: GID }, &bundle(40), 34),
         case("PHR to a group", Kind::Phr, To::Group { k_rec: &K_REC, gid: GID }, &bundle(1), 35),
-        case("APHR to a group, padded to 2,048", Kind::Aphr, To::Group { k_rec: &K_REC, gid: GID }, &noise, 36),
+        case("APHR to a group, padded to 2,048", Kind::Aphr, To::Group { k_rec: &K_REC, gid: GID }, &aphr, 36),
     ]
 }
 
