@@ -1,172 +1,248 @@
-//! A small blocking client of a node's HTTP API on loopback.
+//! A client of a node's HTTP API on this machine: finds the node by its data folder, sends its token, reads with limits.
 
+use medring_protocol::RecordId;
 use medring_protocol::record::Record;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::fmt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
-/// Why a call failed, and what to do next.
+/// Largest JSON answer read, bytes.
+const JSON_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest problem document read, bytes.
+const PROBLEM_BYTES_MAX: u64 = 64 * 1024;
+/// How long a call may take. A node answers from memory or disk; mining on demand is the slowest it is asked for.
+const CALL_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// `node.json` in a node's data folder: written when the node is ready, removed when it stops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFile {
+    /// Process id.
+    pub pid: u32,
+    /// libp2p peer id.
+    pub peer_id: String,
+    /// Multiaddresses it listens on, each with `/p2p/PEERID`.
+    pub listen: Vec<String>,
+    /// Base URL of the API, for example `http://127.0.0.1:8080`.
+    pub api: String,
+    /// Version of the software.
+    pub version: String,
+    /// The chain, hex.
+    pub chain_id: String,
+}
+
+/// What the API says when it refuses (RFC 9457).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// In short.
+    pub title: String,
+    /// In this case.
+    pub detail: String,
+    /// The broken consensus rule, for example `R-QUOTA`.
+    pub rule: Option<String>,
+    /// What to do.
+    pub next: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.detail.is_empty() { &self.title } else { &self.detail };
+        f.write_str(what)?;
+        match &self.rule {
+            // Violations begin with their rule already.
+            Some(rule) if !what.starts_with(rule.as_str()) => write!(f, " ({rule})")?,
+            _ => {}
+        }
+        self.next.as_ref().map_or(Ok(()), |next| write!(f, "; {next}"))
+    }
+}
+
+/// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No node runs on this folder, or not yet.
-    #[error("no node answers for {folder}: {detail}. Start it with `medring node run --config {folder}/config.toml`, or name another folder with --data-dir", folder = .folder.display())]
-    Unreachable {
-        /// The node's data folder.
+    /// No node runs on this folder.
+    #[error(
+        "no node is running on {folder} ({what}); start one with `medring node run`, or name its folder with --data-dir",
+        folder = folder.display()
+    )]
+    NoNode {
+        /// The folder.
         folder: PathBuf,
-        /// What was tried.
-        detail: String,
+        /// What is missing.
+        what: String,
     },
-    /// The node refused: its problem+json.
-    #[error("{title}: {detail}{}", .next.as_ref().map(|n| format!(". {n}")).unwrap_or_default())]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// What kind of problem.
-        title: String,
-        /// What was wrong.
-        detail: String,
-        /// A consensus rule's id, if one was broken.
-        rule: Option<String>,
-        /// What to do next.
-        next: Option<String>,
+    /// The node does not answer.
+    #[error("the node at {url} does not answer ({what}); see `medring node status` and its log")]
+    Unreachable {
+        /// Its address.
+        url: String,
+        /// What happened.
+        what: String,
     },
-    /// The answer is not what this version expects.
-    #[error("the node's answer to {path} is not understood: {detail}; are node and command of one version?")]
-    Answer {
+    /// The node refused.
+    #[error("{0}")]
+    Refused(Problem),
+    /// The answer makes no sense.
+    #[error("the node's answer to {path} is not understood: {what}; are node and command of the same version?")]
+    Malformed {
         /// What was asked.
         path: String,
-        /// What was wrong.
-        detail: String,
+        /// What is wrong.
+        what: String,
     },
 }
 
-/// A node's API: where it listens, and the token that opens it.
+impl ClientError {
+    /// Whether what was asked for does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == 404)
+    }
+}
+
+/// Talks to one node. Clones share nothing but the address; every call is a connection of its own, so that a node may be
+/// killed and started again in between.
 #[derive(Clone)]
 pub struct Client {
-    folder: PathBuf,
     base: String,
-    token: String,
+    token: Zeroizing<String>,
     agent: ureq::Agent,
 }
 
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base", &self.base).finish_non_exhaustive()
     }
 }
 
-/// The largest answer read, bytes: an exported chain is streamed, not read.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+impl NodeFile {
+    /// Reads `node.json` of a data folder.
+    pub fn read(data_dir: &Path) -> Result<Self, ClientError> {
+        let no_node = |what: String| ClientError::NoNode { folder: data_dir.to_owned(), what };
+        let text = std::fs::read(data_dir.join("node.json")).map_err(|e| no_node(format!("node.json: {e}")))?;
+        serde_json::from_slice(&text).map_err(|e| no_node(format!("node.json: {e}")))
+    }
+}
 
 impl Client {
-    /// Finds the node of a data folder by the `node.json` and `api.token` it writes when it is ready.
-    pub fn of_folder(folder: &Path) -> Result<Self, ClientError> {
-        let missing = |detail: String| ClientError::Unreachable { folder: folder.to_path_buf(), detail };
-        let read = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| missing(format!("{name}: {e}")));
-        let node: Value = serde_json::from_str(&read("node.json")?).map_err(|e| missing(format!("node.json: {e}")))?;
-        let base = node["api"].as_str().ok_or_else(|| missing("node.json names no api".into()))?;
-        Ok(Self::new(folder, base, read("api.token")?.trim()))
+    /// A client of the node that runs on this data folder.
+    pub fn from_data_dir(data_dir: &Path) -> Result<Self, ClientError> {
+        let node = NodeFile::read(data_dir)?;
+        let no_node =
+            |e: io::Error| ClientError::NoNode { folder: data_dir.to_owned(), what: format!("api.token: {e}") };
+        let token = Zeroizing::new(std::fs::read_to_string(data_dir.join("api.token")).map_err(no_node)?);
+        Ok(Self::new(&node.api, token.trim()))
     }
 
-    /// A client of the API at `base`, for example `http://127.0.0.1:8080`.
-    pub fn new(folder: &Path, base: &str, token: &str) -> Self {
+    /// A client of the node at `base` (`http://ADDRESS:PORT`), which knows it by `token`.
+    pub fn new(base: &str, token: &str) -> Self {
         let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(60)))
-            .timeout_connect(Some(Duration::from_secs(2)))
+            // A refusal comes with a body that says why.
             .http_status_as_error(false)
+            // The node is on this machine, whatever HTTP_PROXY says.
+            .proxy(None)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .timeout_global(Some(CALL_TIME_MAX))
             .build()
-            .into();
-        Self { folder: folder.to_path_buf(), base: base.into(), token: token.into(), agent }
+            .new_agent();
+        Self { base: base.trim_end_matches('/').to_owned(), token: Zeroizing::new(token.to_owned()), agent }
     }
 
-    /// The API's address.
+    /// The node's address.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    fn unreachable(&self, e: &ureq::Error) -> ClientError {
-        ClientError::Unreachable { folder: self.folder.clone(), detail: format!("{}: {e}", self.base) }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
-    }
-
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.token)
-    }
-
-    fn body(&self, path: &str, mut answer: ureq::http::Response<ureq::Body>) -> Result<Vec<u8>, ClientError> {
-        let status = answer.status().as_u16();
-        let bytes = answer
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec()
-            .map_err(|e| ClientError::Answer { path: path.into(), detail: e.to_string() })?;
-        if (200..300).contains(&status) {
-            return Ok(bytes);
-        }
-        let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let text = |key: &str| problem[key].as_str().map(str::to_string);
-        Err(ClientError::Refused {
-            status,
-            title: text("title").unwrap_or_else(|| format!("HTTP status {status}")),
-            detail: text("detail").unwrap_or_else(|| String::from_utf8_lossy(&bytes).chars().take(200).collect()),
-            rule: text("rule"),
-            next: text("next"),
-        })
-    }
-
-    /// GET, the bytes as they come.
-    pub fn get_bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
-        let answer = self.agent.get(self.url(path)).header("Authorization", self.bearer()).call();
-        self.body(path, answer.map_err(|e| self.unreachable(&e))?)
-    }
-
-    /// GET, streamed into `out`; returns the bytes written.
-    pub fn get_into(&self, path: &str, out: &mut impl std::io::Write) -> Result<u64, ClientError> {
-        let answer = self.agent.get(self.url(path)).header("Authorization", self.bearer()).call();
-        let mut answer = answer.map_err(|e| self.unreachable(&e))?;
-        if !answer.status().is_success() {
-            return self.body(path, answer).map(|bytes| bytes.len() as u64);
-        }
-        std::io::copy(&mut answer.body_mut().as_reader(), out)
-            .map_err(|e| ClientError::Answer { path: path.into(), detail: e.to_string() })
-    }
-
-    /// GET, as a typed value.
+    /// GETs JSON, for example `/v1/status`.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        parse(path, &self.get_bytes(path)?)
+        json(path, self.call(path, Body::None)?)
     }
 
-    /// GET; `None` where the node answers "not found".
+    /// GETs JSON; `None` where the node answers "not found".
     pub fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ClientError> {
         match self.get(path) {
             Ok(value) => Ok(Some(value)),
-            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+            Err(e) if e.is_not_found() => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    /// POST of JSON.
-    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, ClientError> {
-        let call = self.agent.post(self.url(path)).header("Authorization", self.bearer());
-        let call = call.header("Content-Type", "application/json");
-        let answer = call.send(body.to_string()).map_err(|e| self.unreachable(&e))?;
-        parse(path, &self.body(path, answer)?)
+    /// Submits a record. When this returns, the node has it on disk.
+    pub fn submit(&self, record: &Record) -> Result<RecordId, ClientError> {
+        let path = "/v1/records";
+        let answer: Value = self.post_bytes(path, &record.encode())?;
+        serde_json::from_value(answer["record_id"].clone()).map_err(|e| malformed(path, e))
     }
 
-    /// Submits a record. When this returns, the node has it on disk.
-    pub fn submit(&self, record: &Record) -> Result<Value, ClientError> {
-        let call = self.agent.post(self.url("/v1/records")).header("Authorization", self.bearer());
-        let call = call.header("Content-Type", "application/octet-stream");
-        let answer = call.send(record.encode()).map_err(|e| self.unreachable(&e))?;
-        parse("/v1/records", &self.body("/v1/records", answer)?)
+    /// POSTs JSON and reads JSON.
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let malformed = |e: serde_json::Error| ClientError::Malformed { path: path.to_owned(), what: e.to_string() };
+        json(path, self.call(path, Body::Json(serde_json::to_vec(body).map_err(malformed)?))?)
+    }
+
+    /// POSTs bytes, for example a record, and reads JSON.
+    pub fn post_bytes<T: DeserializeOwned>(&self, path: &str, bytes: &[u8]) -> Result<T, ClientError> {
+        json(path, self.call(path, Body::Bytes(bytes))?)
+    }
+
+    /// GETs bytes, at most `limit` of them.
+    pub fn get_bytes(&self, path: &str, limit: u64) -> Result<Vec<u8>, ClientError> {
+        let mut response = self.call(path, Body::None)?;
+        response.body_mut().with_config().limit(limit).read_to_vec().map_err(|e| malformed(path, e))
+    }
+
+    /// GETs something of any length, to be read as it comes. The time limit of a call covers the whole of it.
+    pub fn get_stream(&self, path: &str) -> Result<impl Read + use<>, ClientError> {
+        Ok(self.call(path, Body::None)?.into_body().into_with_config().limit(u64::MAX).reader())
+    }
+
+    fn call(&self, path: &str, body: Body<'_>) -> Result<ureq::http::Response<ureq::Body>, ClientError> {
+        let url = format!("{}{path}", self.base);
+        let token = Zeroizing::new(format!("Bearer {}", self.token.as_str()));
+        let answer = match body {
+            Body::None => self.agent.get(&url).header("Authorization", token.as_str()).call(),
+            Body::Json(json) => {
+                let request = self.agent.post(&url).header("Authorization", token.as_str());
+                request.content_type("application/json").send(json)
+            }
+            Body::Bytes(bytes) => {
+                let request = self.agent.post(&url).header("Authorization", token.as_str());
+                request.content_type("application/octet-stream").send(bytes)
+            }
+        };
+        let unreachable = |e: ureq::Error| ClientError::Unreachable { url: self.base.clone(), what: e.to_string() };
+        let mut response = answer.map_err(unreachable)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let text = response.body_mut().with_config().limit(PROBLEM_BYTES_MAX).read_to_string().unwrap_or_default();
+        let mut problem: Problem = serde_json::from_str(&text).unwrap_or_default();
+        problem.status = status.as_u16();
+        if problem.title.is_empty() && problem.detail.is_empty() {
+            problem.title = format!("the node answered {status}");
+        }
+        Err(ClientError::Refused(problem))
     }
 }
 
-fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, ClientError> {
-    serde_json::from_slice(bytes).map_err(|e| ClientError::Answer { path: path.into(), detail: e.to_string() })
+enum Body<'a> {
+    None,
+    Json(Vec<u8>),
+    Bytes(&'a [u8]),
+}
+
+fn malformed(path: &str, e: impl fmt::Display) -> ClientError {
+    ClientError::Malformed { path: path.to_owned(), what: e.to_string() }
+}
+
+fn json<T: DeserializeOwned>(path: &str, mut response: ureq::http::Response<ureq::Body>) -> Result<T, ClientError> {
+    let text = response.body_mut().with_config().limit(JSON_BYTES_MAX).read_to_vec().map_err(|e| malformed(path, e))?;
+    serde_json::from_slice(&text).map_err(|e| malformed(path, e))
 }

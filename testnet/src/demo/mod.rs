@@ -12,6 +12,7 @@ pub use summary::{Phase, RecordLine, Summary};
 use crate::client::{Client, ClientError};
 use crate::procs::{Progress, Testnet, TestnetError, UpOptions, WaitError, until};
 use medring_protocol::identity::Role;
+use medring_protocol::limits::RECORD_BYTES_MAX;
 use medring_protocol::merkle::Proof;
 use medring_protocol::record::Kind;
 use medring_protocol::{RecordId, WireId};
@@ -256,7 +257,7 @@ impl Demo<'_> {
             return Err(DemoError::Broken(format!("the outsider found {found} records")));
         }
         for record in sealed {
-            client.get_bytes(&format!("/v1/records/{}/raw", record.id))?;
+            client.get_bytes(&format!("/v1/records/{}/raw", record.id), RECORD_BYTES_MAX as u64)?;
             if client.find::<Value>(&format!("/v1/wallet/records/{}", record.id))?.is_some() {
                 return Err(DemoError::Broken(format!("the outsider opened {}", record.id)));
             }

@@ -237,7 +237,7 @@ impl Testnet {
 
     /// A client of a node's API.
     pub fn client(&self, i: usize) -> Result<Client, TestnetError> {
-        Ok(Client::of_folder(&self.node(i)?.data_dir())?)
+        Ok(Client::from_data_dir(&self.node(i)?.data_dir())?)
     }
 
     /// Starts a node that does not run and waits until it is ready.
@@ -340,7 +340,7 @@ impl Testnet {
     /// How every node stands.
     pub fn status(&self) -> Vec<NodeStatus> {
         let ask = |node: &NodeEntry| {
-            let client = Client::of_folder(&node.data_dir()).ok()?;
+            let client = Client::from_data_dir(&node.data_dir()).ok()?;
             client.get::<Value>("/v1/status").ok()
         };
         (self.state.nodes.iter())
