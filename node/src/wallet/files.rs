@@ -8,10 +8,12 @@ use zeroize::Zeroizing;
 
 /// A failure of the disk or of permissions, with the file it struck.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {error}{hint}", path = path.display(), hint = hint(error))]
+#[error("cannot {} {}: {error}{}", if *writing { "write" } else { "read" }, path.display(), hint(error))]
 pub struct FileError {
     /// Which file.
     pub path: PathBuf,
+    /// Whether it was to be written.
+    pub writing: bool,
     /// What the system said.
     pub error: io::Error,
 }
@@ -27,16 +29,23 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 impl FileError {
-    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// For `map_err`: a failure to read this file.
+    pub fn reading(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |error| Self { path, error }
+        move |error| Self { path, writing: false, error }
+    }
+
+    /// For `map_err`: a failure to write this file.
+    pub fn writing(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self { path, writing: true, error }
     }
 }
 
 /// Reads a file of at most `limit` bytes; a longer one is refused after `limit` + 1, whatever its stated length.
 pub fn read_limited(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let file = File::open(path).map_err(FileError::at(path))?;
-    read_open(file, limit).map_err(FileError::at(path))
+    let file = File::open(path).map_err(FileError::reading(path))?;
+    read_open(file, limit).map_err(FileError::reading(path))
 }
 
 /// Reads what is left of an open file, within the limit. The buffer never grows, so no copy of a secret is left behind.
@@ -82,7 +91,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         // What failed is told; that the remains could not be removed either adds nothing.
         let _ = fs::remove_file(&temporary);
     }
-    done.map_err(FileError::at(path))
+    done.map_err(FileError::writing(path))
 }
 
 /// Permission bits of an open file that let others than its owner in; 0 if there are none.

@@ -18,7 +18,7 @@ pub struct Passphrase(Zeroizing<Vec<u8>>);
 #[derive(Debug, thiserror::Error)]
 pub enum PassphraseError {
     /// The file could not be read.
-    #[error("cannot read the passphrase: {0}")]
+    #[error("the passphrase: {0}")]
     File(#[from] FileError),
     /// Others than the owner can read the file.
     #[error(
@@ -61,7 +61,7 @@ impl Passphrase {
 
     /// From a file that its owner alone can read.
     pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
-        let told = |error| FileError { path: path.to_owned(), error };
+        let told = |error| FileError::reading(path)(error);
         let file = File::open(path).map_err(told)?;
         // Asked of the open file, so that nobody can swap it in between. Pipes (`<(pass show …)`) have no readers by mode.
         let mode = files::exposed_mode(&file).map_err(told)?;
@@ -74,8 +74,8 @@ impl Passphrase {
     /// From an inherited file descriptor, for example `--passphrase-fd 3 3<<<…`.
     pub fn from_fd(fd: u32) -> Result<Self, PassphraseError> {
         let path = PathBuf::from(format!("/dev/fd/{fd}"));
-        let file = File::open(&path).map_err(|error| FileError { path: path.clone(), error })?;
-        Self::new(&files::read_open(file, PASSPHRASE_BYTES_MAX + 2).map_err(|error| FileError { path, error })?)
+        let file = File::open(&path).map_err(FileError::reading(&path))?;
+        Self::new(&files::read_open(file, PASSPHRASE_BYTES_MAX + 2).map_err(FileError::reading(&path))?)
     }
 
     /// Refuses what is too short to protect a new key.

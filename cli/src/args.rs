@@ -1,0 +1,44 @@
+//! The command line. Its help text is its specification; docs/cli.md adds exit codes and JSON schemas.
+
+use crate::commands::Command;
+use clap::{Args, Parser};
+use std::path::PathBuf;
+
+/// Sealed health records on a chain that real processes share
+#[derive(Parser, Debug)]
+#[command(
+    name = "medring",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done, 1 not so (not found, verification failed), 2 usage, 65 bad input, 66 no such input, \
+                  69 no node answers, 73 cannot create or in use, 74 disk, 76 other network or version, 77 wrong \
+                  passphrase or no permission, 78 configuration. See docs/cli.md."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Args, Debug)]
+pub(crate) struct Globals {
+    /// Print results, and failures, as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Data folder of the node to talk to [default: ~/.medring]
+    #[arg(long, global = true, value_name = "DIR", env = "MEDRING_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,69 @@
+//! What every command shares: where the node lives, how to print, and the few things only a command may ask the system.
+
+use crate::args::Globals;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output::Output;
+use medring_node::config::default_data_dir;
+use medring_node::wallet::files;
+use medring_protocol::params::{GenesisFile, Params};
+use medring_testnet::client::Client;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Shared by all commands.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The node's data folder.
+    pub(crate) data_dir: PathBuf,
+    /// Where results go.
+    pub(crate) output: Output,
+}
+
+impl Context {
+    /// From the flags before or after any command.
+    pub(crate) fn new(globals: &Globals) -> Self {
+        let data_dir = globals.data_dir.clone().unwrap_or_else(default_data_dir);
+        Self { data_dir, output: Output::new(globals.json) }
+    }
+
+    /// The node on the data folder.
+    pub(crate) fn client(&self) -> Outcome<Client> {
+        Ok(Client::from_data_dir(&self.data_dir)?)
+    }
+
+    /// A path given, or this name in the data folder.
+    pub(crate) fn path_or(&self, given: Option<&PathBuf>, name: &str) -> PathBuf {
+        given.cloned().unwrap_or_else(|| self.data_dir.join(name))
+    }
+
+    /// The chain's parameters: from the genesis file given, or the one in the data folder.
+    pub(crate) fn params(&self, genesis: Option<&PathBuf>) -> Outcome<Params> {
+        let path = self.path_or(genesis, "genesis.json");
+        match read_genesis(&path) {
+            Err(failure) if genesis.is_none() && failure.exit == Exit::NoInput => {
+                let what = "name the network's genesis file with --genesis FILE, or run `medring node init`";
+                Err(Failure::new(Exit::NoInput, format!("{}; {what}", failure.message)))
+            }
+            read => Ok(read?.params),
+        }
+    }
+}
+
+/// Reads and checks a genesis file.
+pub(crate) fn read_genesis(path: &Path) -> Outcome<GenesisFile> {
+    let bytes = files::read_limited(path, GenesisFile::BYTES_MAX)?;
+    GenesisFile::parse(&bytes).map_err(|e| Failure::from(e).about(path.display()))
+}
+
+/// The system's randomness. Keys and seals come from nowhere else.
+pub(crate) fn os_random() -> UnwrapErr<SysRng> {
+    UnwrapErr(SysRng)
+}
+
+/// The system's clock, ms since 1970.
+pub(crate) fn now_ms() -> Outcome<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|d| u64::try_from(d.as_millis()).ok());
+    since.ok_or_else(|| Failure::new(Exit::Config, "this machine's clock stands before 1970; set it first"))
+}

@@ -1,0 +1,131 @@
+//! What commands print: results on standard output, for people or as JSON; failures and warnings on standard error.
+
+use crate::failure::Failure;
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+
+/// A command's result. Its JSON form is stable: fields are added, never renamed (docs/cli.md).
+pub(crate) trait Report: Serialize {
+    /// For people; lines end in `\n`.
+    fn text(&self, style: Style) -> String;
+}
+
+/// Colours, where they are wanted: a terminal, and neither `NO_COLOR` nor `TERM=dumb`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    colour: bool,
+}
+
+impl Style {
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// What matters most.
+    pub(crate) fn strong(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    /// What is good.
+    pub(crate) fn good(self, text: &str) -> String {
+        self.wrap("32", text)
+    }
+
+    /// What is bad.
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+
+    /// `name  value` lines, aligned.
+    pub(crate) fn fields(self, rows: &[(&str, String)]) -> String {
+        let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        rows.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
+    }
+
+    /// A table under its head.
+    pub(crate) fn table(self, head: &[&str], rows: &[Vec<String>]) -> String {
+        let width = |i: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count());
+            cells.chain(head.get(i).map(|name| name.chars().count())).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let line = |cells: Vec<&str>| {
+            let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, w)| format!("{cell:<w$}")).collect();
+            padded.join("  ").trim_end().to_owned()
+        };
+        let mut out = self.strong(&line(head.to_vec())) + "\n";
+        for row in rows {
+            out += &line(row.iter().map(String::as_str).collect());
+            out.push('\n');
+        }
+        out
+    }
+
+    /// A passed or failed check.
+    pub(crate) fn check(self, passed: bool, what: &str) -> String {
+        let mark = if passed { self.good("ok    ") } else { self.bad("FAILED") };
+        format!("{mark}  {what}\n")
+    }
+}
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+fn colour(terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+impl Output {
+    /// For people, or as JSON.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether results are JSON.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// How standard output is styled.
+    pub(crate) fn style(self) -> Style {
+        Style { colour: !self.json && colour(io::stdout().is_terminal()) }
+    }
+
+    /// Prints a result.
+    pub(crate) fn report(self, report: &impl Report) {
+        let text = if self.json {
+            // Reports have string keys only, so this cannot fail.
+            serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+        } else {
+            report.text(self.style())
+        };
+        self.raw(text.as_bytes());
+    }
+
+    /// Prints bytes as they are. Whoever closed the pipe has read enough.
+    pub(crate) fn raw(self, bytes: &[u8]) {
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
+    /// Tells something on standard error that is not the result.
+    pub(crate) fn note(self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Tells a failure on standard error: a sentence, or with `--json` one object.
+    pub(crate) fn failure(self, failure: &Failure) {
+        if self.json {
+            let (exit, name, message) = (failure.exit.code(), failure.exit.name(), &failure.message);
+            let error = serde_json::json!({ "error": { "exit": exit, "kind": name, "message": message } });
+            self.note(&error.to_string());
+        } else {
+            let style = Style { colour: colour(io::stderr().is_terminal()) };
+            self.note(&format!("{} {failure}", style.bad("medring:")));
+        }
+    }
+}
