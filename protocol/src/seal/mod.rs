@@ -7,7 +7,7 @@
 //! * [`detect`] and [`open_as`] are the owner's scan; [`open_in_group`] a member's; [`open_with_r`] a disclosure.
 //! * [`AphrContent`] is what an APHR seals: its sources, disclosed, and the aggregate.
 //! * [`check_shape`] is what consensus, which can decrypt nothing, checks of s.
-//! * [`derive`] names every intermediate value, for the vectors in `docs/spec/vectors/seal.json`.
+//! * [`mod@derive`] names every intermediate value, for the vectors in `docs/spec/vectors/seal.json`.
 
 mod aead;
 mod aphr;

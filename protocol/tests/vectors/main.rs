@@ -2,6 +2,8 @@
 //!
 //! Each test computes its file anew and compares. `MEDRING_WRITE_VECTORS=1 cargo test -p medring-protocol --test vectors`
 //! writes the files instead; a difference in a committed file is a change of the scheme and needs a new domain string.
+// Clippy excuses only `#[test]` functions, not their helpers.
+#![allow(clippy::unwrap_used)]
 
 mod chebyshev;
 mod hash;
