@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod core;
+pub mod miner;
 pub mod net;
 pub mod telemetry;
 pub mod wallet;

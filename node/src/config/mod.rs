@@ -44,7 +44,7 @@ pub struct NetworkConfig {
     pub listen: Vec<Multiaddr>,
     /// Nodes to stay linked to, with or without `/p2p/PEERID`.
     pub bootstrap: Vec<Multiaddr>,
-    /// Most links at one time, 1 … 1,000; a quarter is kept for links we open.
+    /// Most links at one time, 1 … 250; a quarter is kept for links we open.
     pub max_peers: u32,
 }
 
@@ -170,8 +170,8 @@ impl Config {
         for address in &self.network.bootstrap {
             check_address(address, true).map_err(|p| ConfigError::Value { key: "network.bootstrap", problem: p })?;
         }
-        if !(1..=1000).contains(&self.network.max_peers) {
-            return fail("network.max_peers", format!("is {}; use 1 … 1,000", self.network.max_peers));
+        if !(1..=250).contains(&self.network.max_peers) {
+            return fail("network.max_peers", format!("is {}; use 1 … 250", self.network.max_peers));
         }
         if !self.api.listen.ip().is_loopback() {
             let problem = format!(

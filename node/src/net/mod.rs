@@ -44,13 +44,15 @@ pub struct NetConfig {
     pub bootstrap: Vec<Multiaddr>,
     /// Most links.
     pub max_peers: u32,
+    /// Where gossip is counted.
+    pub metrics: std::sync::Arc<crate::telemetry::Metrics>,
     /// The driver's clock, ms since 1970.
     pub now_ms: fn() -> u64,
 }
 
 impl std::fmt::Debug for NetConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { key: _, chain, agent, listen, bootstrap, max_peers, now_ms: _ } = self;
+        let Self { key: _, chain, agent, listen, bootstrap, max_peers, metrics: _, now_ms: _ } = self;
         let shown = (chain, agent, listen, bootstrap, max_peers);
         f.debug_tuple("NetConfig").field(&shown).finish_non_exhaustive()
     }

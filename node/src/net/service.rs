@@ -6,6 +6,7 @@ use super::peers::{Direction, Link, Peers};
 use super::requests::Requests;
 use super::{Command, ConnectError, NetConfig};
 use crate::core::{Event, Input, MessageId, Output, Peer, RequestError, RequestId, Topic, Verdict};
+use crate::telemetry::Metrics;
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{self, MessageAcceptance, PublishError};
@@ -16,6 +17,7 @@ use libp2p::{Multiaddr, PeerId, Swarm, ping};
 use medring_protocol::wire::{Request, Response, Status};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
+use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +45,7 @@ pub(super) struct Service {
     failures: BTreeMap<Multiaddr, String>,
     listeners: Vec<ListenerId>,
     ready: Option<oneshot::Sender<Vec<Multiaddr>>>,
+    metrics: Arc<Metrics>,
     now_ms: fn() -> u64,
 }
 
@@ -79,6 +82,7 @@ impl Service {
             failures: BTreeMap::new(),
             listeners,
             ready: Some(ready),
+            metrics: config.metrics.clone(),
             now_ms: config.now_ms,
         }
     }
@@ -211,12 +215,7 @@ impl Service {
             Verdict::Ignore => MessageAcceptance::Ignore,
             Verdict::Reject => MessageAcceptance::Reject,
         };
-        let label = match verdict {
-            Verdict::Accept => "accepted",
-            Verdict::Ignore => "ignored",
-            Verdict::Reject => "rejected",
-        };
-        metrics::counter!(crate::telemetry::names::GOSSIP, "verdict" => label).increment(1);
+        self.metrics.gossip(verdict);
         if !self.swarm.behaviour_mut().gossip.report_message_validation_result(id, source, acceptance) {
             tracing::debug!(%id, "gossip: the verdict came after the message had left the cache");
         }

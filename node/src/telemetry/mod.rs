@@ -1,3 +1,7 @@
-//! Logs and metrics of a running node.
+//! Logs and metrics of a running node. Neither ever holds a key, a token, a passphrase or anything of a record's inside.
 
-pub mod names;
+mod log;
+mod metrics;
+
+pub use self::log::{LogError, init};
+pub use self::metrics::Metrics;

@@ -1,0 +1,144 @@
+//! Figures of one node, rendered at `GET /metrics`. They belong to the node and not to the process, so that many nodes can
+//! live in one test.
+
+use crate::core::Verdict;
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+/// Upper ends of the buckets of `medring_commit_seconds`.
+const COMMIT_BUCKETS: [f64; 8] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
+
+/// Every figure of a node.
+pub struct Metrics {
+    handle: PrometheusHandle,
+    /// Height of the best chain.
+    pub height: Gauge,
+    /// Height of the best header known.
+    pub headers_height: Gauge,
+    /// Linked peers.
+    pub peers: Gauge,
+    /// Records in the mempool.
+    pub pool_records: Gauge,
+    /// Their bytes.
+    pub pool_bytes: Gauge,
+    /// Blocks of ours that joined the tree.
+    pub blocks_found: Counter,
+    /// Hashes per second of our miner.
+    pub hash_rate: Gauge,
+    /// Reorganisations of the best chain.
+    pub reorgs: Counter,
+    /// Blocks that the last of them disconnected.
+    pub reorg_depth: Gauge,
+    /// Signature jobs waiting or running.
+    pub verify_queue: Gauge,
+    /// Seconds per input that moved the tip.
+    pub commit_seconds: Histogram,
+    gossip_accepted: Counter,
+    gossip_ignored: Counter,
+    gossip_rejected: Counter,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics(…)")
+    }
+}
+
+/// Registers figures under their names.
+struct Registry(PrometheusRecorder);
+
+impl Registry {
+    const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+    fn gauge(&self, name: &'static str, unit: Unit, help: &'static str) -> Gauge {
+        self.0.describe_gauge(KeyName::from(name), Some(unit), help.into());
+        self.0.register_gauge(&Key::from_name(name), &Self::METADATA)
+    }
+
+    fn counter(&self, name: &'static str, labels: Vec<Label>, help: &'static str) -> Counter {
+        self.0.describe_counter(KeyName::from(name), Some(Unit::Count), help.into());
+        self.0.register_counter(&Key::from_parts(name, labels), &Self::METADATA)
+    }
+
+    fn histogram(&self, name: &'static str, help: &'static str) -> Histogram {
+        self.0.describe_histogram(KeyName::from(name), Some(Unit::Seconds), help.into());
+        self.0.register_histogram(&Key::from_name(name), &Self::METADATA)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All figures at zero.
+    pub fn new() -> Self {
+        let builder = PrometheusBuilder::new();
+        // Only an empty list of buckets is refused.
+        let builder = builder.set_buckets(&COMMIT_BUCKETS).unwrap_or_else(|_| PrometheusBuilder::new());
+        let registry = Registry(builder.build_recorder());
+        let gossip = |verdict: &'static str| {
+            let labels = vec![Label::new("verdict", verdict)];
+            registry.counter("medring_gossip_messages_total", labels, "Gossip messages judged, by verdict")
+        };
+        let gauge = |name, unit, help| registry.gauge(name, unit, help);
+        Self {
+            handle: registry.0.handle(),
+            height: gauge("medring_height", Unit::Count, "Height of the best chain"),
+            headers_height: gauge("medring_headers_height", Unit::Count, "Height of the best header known"),
+            peers: gauge("medring_peers", Unit::Count, "Linked peers"),
+            pool_records: gauge("medring_pool_records", Unit::Count, "Records in the mempool"),
+            pool_bytes: gauge("medring_pool_bytes", Unit::Bytes, "Bytes of the records in the mempool"),
+            blocks_found: registry.counter("medring_blocks_found_total", Vec::new(), "Blocks mined here"),
+            hash_rate: gauge("medring_hash_rate", Unit::CountPerSecond, "Hashes per second of the miner"),
+            reorgs: registry.counter("medring_reorgs_total", Vec::new(), "Reorganisations of the best chain"),
+            reorg_depth: gauge("medring_reorg_depth", Unit::Count, "Blocks the last reorganisation disconnected"),
+            verify_queue: gauge("medring_verify_queue", Unit::Count, "Signature jobs waiting or running"),
+            commit_seconds: registry
+                .histogram("medring_commit_seconds", "Time of an input that moved the tip, commit included"),
+            gossip_accepted: gossip("accept"),
+            gossip_ignored: gossip("ignore"),
+            gossip_rejected: gossip("reject"),
+        }
+    }
+
+    /// Counts one judged gossip message.
+    pub fn gossip(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::Accept => self.gossip_accepted.increment(1),
+            Verdict::Ignore => self.gossip_ignored.increment(1),
+            Verdict::Reject => self.gossip_rejected.increment(1),
+        }
+    }
+
+    /// In the Prometheus text format.
+    pub fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+/// A count as a gauge's value; exact below 2^32, which every count here is in practice.
+pub(crate) fn gauge_value(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_nodes_in_one_process_count_apart() {
+        let (a, b) = (Metrics::new(), Metrics::new());
+        a.gossip(Verdict::Reject);
+        a.height.set(gauge_value(7));
+        a.commit_seconds.record(0.002);
+        let text = a.render();
+        assert!(text.contains("medring_gossip_messages_total{verdict=\"reject\"} 1"), "{text}");
+        assert!(text.contains("medring_height 7"), "{text}");
+        assert!(text.contains("medring_commit_seconds_bucket{le=\"0.003\"} 1"), "{text}");
+        assert!(!b.render().contains("medring_height 7"));
+    }
+}
