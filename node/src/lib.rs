@@ -1,8 +1,10 @@
 //! A medring node: a sans-IO core, and the driver, network, miner, wallet and HTTP API around it.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod config;
 pub mod core;
+pub mod driver;
 pub mod miner;
 pub mod net;
 pub mod telemetry;

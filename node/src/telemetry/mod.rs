@@ -5,3 +5,4 @@ mod metrics;
 
 pub use self::log::{LogError, init};
 pub use self::metrics::Metrics;
+pub(crate) use self::metrics::gauge_value;

@@ -1,0 +1,109 @@
+//! Blocks, by height or id.
+
+use super::problem::ApiError;
+use super::types::{BlockResponse, BlockSummary, BlocksResponse};
+use super::{LIST_MAX, blocking};
+use crate::driver::NodeHandle;
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use medring_protocol::BlockId;
+use medring_protocol::block::Block;
+use serde::Deserialize;
+
+/// Parameters of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// First height; the last `limit` blocks if absent.
+    from: Option<u64>,
+    /// Most blocks, at most [`LIST_MAX`].
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    State(node): State<NodeHandle>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<BlocksResponse>, ApiError> {
+    let Query(ListQuery { from, limit }) = query?;
+    let limit = limit.unwrap_or(20).min(LIST_MAX);
+    let count = u64::try_from(limit).unwrap_or(0);
+    blocking(move || {
+        let (_, tip) = node.store().tip()?;
+        let from = from.unwrap_or_else(|| (tip + 1).saturating_sub(count));
+        let mut blocks = Vec::new();
+        for height in (from..=tip).take(limit) {
+            let Some(id) = node.store().id_at(height)? else { break };
+            let Some(block) = node.store().block(&id)? else { break };
+            blocks.push(summary(&block));
+        }
+        Ok(Json(BlocksResponse { blocks }))
+    })
+    .await
+}
+
+pub(super) async fn one(
+    State(node): State<NodeHandle>,
+    place: Result<Path<String>, PathRejection>,
+) -> Result<Json<BlockResponse>, ApiError> {
+    let Path(place) = place?;
+    blocking(move || {
+        let block = find(&node, &place)?;
+        let (_, tip) = node.store().tip()?;
+        let (header, chain) = (&block.header, node.chain_id());
+        let active = node.store().id_at(header.height)? == Some(block.id());
+        Ok(Json(BlockResponse {
+            summary: summary(&block),
+            prev: header.prev,
+            records_root: hex::encode(header.records_root),
+            nonce: header.nonce,
+            active,
+            confirmations: if active { tip.saturating_sub(header.height) + 1 } else { 0 },
+            record_ids: block.records.iter().map(|record| record.id(&chain)).collect(),
+        }))
+    })
+    .await
+}
+
+pub(super) async fn raw(
+    State(node): State<NodeHandle>,
+    place: Result<Path<String>, PathRejection>,
+) -> Result<impl IntoResponse, ApiError> {
+    let Path(place) = place?;
+    let bytes = blocking(move || Ok(find(&node, &place)?.encode())).await?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes))
+}
+
+/// A block of the best chain by height, or any block by id.
+fn find(node: &NodeHandle, place: &str) -> Result<Block, ApiError> {
+    let id = match place.parse::<u64>() {
+        Ok(height) => node.store().id_at(height)?.ok_or_else(|| {
+            let detail = format!("the best chain does not reach height {height}");
+            ApiError::not_found(detail, "GET /v1/status tells its height")
+        })?,
+        Err(_) => place
+            .parse::<BlockId>()
+            .map_err(|e| ApiError::bad_request(e.to_string(), "give a height or a block id of 64 hex digits"))?,
+    };
+    node.store().block(&id)?.ok_or_else(|| {
+        let detail = format!("block {id} is not stored here");
+        ApiError::not_found(detail, "check the id, or wait until this node has caught up (GET /v1/status)")
+    })
+}
+
+fn summary(block: &Block) -> BlockSummary {
+    let header = &block.header;
+    let work = header.target.decode().map(|target| target.work()).unwrap_or_default();
+    BlockSummary {
+        id: block.id(),
+        height: header.height,
+        time_ms: header.time_ms,
+        miner_tag: hex::encode(header.miner_tag),
+        records: block.records.len(),
+        bytes: block.records_len(),
+        target: format!("{:08x}", header.target.0),
+        work: work.to_string(),
+    }
+}

@@ -1,0 +1,96 @@
+//! The HTTP API of a node, on loopback only: JSON under `/v1`, behind a token; see docs/api.md.
+
+mod blocks;
+mod chain;
+mod guard;
+mod people;
+mod problem;
+mod records;
+mod status;
+pub mod types;
+
+use crate::driver::{NodeHandle, Shutdown, StartError};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use guard::Guard;
+use problem::ApiError;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+/// A JSON body.
+pub(crate) const JSON_BYTES_MAX: usize = 16 * 1024;
+/// Items in one list, unless fewer are asked for.
+pub(crate) const LIST_MAX: usize = 200;
+
+/// Listens on `address`; refuses one that others can reach.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let fail = |source| StartError::Api { address, source };
+    if !address.ip().is_loopback() {
+        return Err(fail(std::io::Error::other("it is no loopback address")));
+    }
+    TcpListener::bind(address).await.map_err(fail)
+}
+
+/// Serves until `stop` is cancelled, and then what is under way.
+pub(crate) async fn serve(listener: TcpListener, node: NodeHandle, stop: Shutdown) {
+    let address = node.info().api;
+    let guard = Guard::new(node.token().clone(), address);
+    let router = router(node).layer(axum::middleware::from_fn_with_state(guard, guard::guard));
+    let ended = stop.clone();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+    // Idle connections of clients must not keep a node from stopping.
+    let patience = async move {
+        ended.cancelled().await;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    };
+    tokio::select! {
+        result = server => if let Err(error) = result {
+            tracing::error!(%error, "the API ended");
+        },
+        () = patience => {}
+    }
+}
+
+fn router(node: NodeHandle) -> Router {
+    let record_limit = DefaultBodyLimit::max(medring_protocol::limits::RECORD_BYTES_MAX);
+    Router::new()
+        .route("/health", get(status::health))
+        .route("/metrics", get(status::metrics))
+        .route("/v1/status", get(status::status))
+        .route("/v1/peers", get(status::peers).post(status::connect))
+        .route("/v1/testnet/isolate", post(status::isolate))
+        .route("/v1/records", get(records::list).post(records::submit).layer(record_limit))
+        .route("/v1/records/{id}", get(records::one))
+        .route("/v1/records/{id}/raw", get(records::raw))
+        .route("/v1/records/{id}/proof", get(records::proof))
+        .route("/v1/pool", get(records::pool))
+        .route("/v1/groups/{gid}/records", get(records::group))
+        .route("/v1/blocks", get(blocks::list))
+        .route("/v1/blocks/{id}", get(blocks::one))
+        .route("/v1/blocks/{id}/raw", get(blocks::raw))
+        .route("/v1/chain/tips", get(chain::tips))
+        .route("/v1/chain/export", get(chain::export))
+        .route("/v1/chain/mine", post(chain::mine))
+        .route("/v1/participants/{id}", get(people::participant))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .with_state(node)
+}
+
+async fn unknown() -> ApiError {
+    ApiError::not_found("there is no such path", "docs/api.md lists all")
+}
+
+async fn wrong_method() -> ApiError {
+    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    ApiError::new(status, "method", "Wrong method", "this path does not take this method", "docs/api.md lists all")
+}
+
+/// Runs a reader of the store where it may block.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(read).await.map_err(|_| ApiError::lost())?
+}

@@ -1,0 +1,206 @@
+//! Records: submitting them, finding them on the chain or in the pool, and proving where they are.
+
+use super::problem::ApiError;
+use super::types::{ProofResponse, ReceiverInfo, RecordState, RecordSummary, RecordsResponse, SubmitResponse};
+use super::{LIST_MAX, blocking};
+use crate::driver::NodeHandle;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use medring_protocol::chain::{Location, StateRead};
+use medring_protocol::record::{Receiver, Record};
+use medring_protocol::{Gid, RecordId, merkle};
+use serde::Deserialize;
+
+/// Blocks looked through for one list: a chain of empty blocks must not cost a request minutes.
+const LIST_BLOCKS_MAX: u64 = 10_000;
+
+pub(super) async fn submit(
+    State(node): State<NodeHandle>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<SubmitResponse>), ApiError> {
+    let bytes = body?;
+    let record = Record::decode(&bytes).map_err(|error| {
+        let detail = format!("the body is no record: {error}");
+        ApiError::bad_request(detail, "send the file that `medring record seal` wrote, unchanged")
+    })?;
+    let wire_id = record.wire_id(&node.chain_id());
+    let record_id = node.submit(record).await?;
+    Ok((StatusCode::ACCEPTED, Json(SubmitResponse { record_id, wire_id })))
+}
+
+/// Parameters of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Most records, at most [`LIST_MAX`].
+    limit: Option<usize>,
+    /// Only records below this height.
+    before_height: Option<u64>,
+}
+
+pub(super) async fn list(
+    State(node): State<NodeHandle>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<RecordsResponse>, ApiError> {
+    let Query(ListQuery { limit, before_height }) = query?;
+    let limit = limit.unwrap_or(50).min(LIST_MAX);
+    blocking(move || {
+        let (_, tip) = node.store().tip()?;
+        let top = before_height.map_or(tip, |before| before.saturating_sub(1).min(tip));
+        let mut records = Vec::new();
+        // Block 0 has no records.
+        for height in (1..=top).rev().take(usize::try_from(LIST_BLOCKS_MAX).unwrap_or(usize::MAX)) {
+            let Some(id) = node.store().id_at(height)? else { break };
+            let Some(block) = node.store().block(&id)? else { break };
+            for (index, record) in block.records.iter().enumerate().rev() {
+                let at = Location { height, index: u32::try_from(index).unwrap_or(u32::MAX) };
+                records.push(summary(&node, record, Some(at))?);
+            }
+            if records.len() >= limit {
+                break;
+            }
+        }
+        records.truncate(limit);
+        Ok(Json(RecordsResponse { records }))
+    })
+    .await
+}
+
+pub(super) async fn pool(State(node): State<NodeHandle>) -> Result<Json<RecordsResponse>, ApiError> {
+    blocking(move || {
+        let entries = node.store().pool()?;
+        let records = entries.iter().take(LIST_MAX).map(|entry| summary(&node, &entry.record, None));
+        Ok(Json(RecordsResponse { records: records.collect::<Result<_, _>>()? }))
+    })
+    .await
+}
+
+pub(super) async fn group(
+    State(node): State<NodeHandle>,
+    gid: Result<Path<Gid>, PathRejection>,
+) -> Result<Json<RecordsResponse>, ApiError> {
+    let Path(gid) = gid?;
+    blocking(move || {
+        let mut records = Vec::new();
+        for (height, index, _) in node.store().records_by_group(&gid)?.into_iter().rev().take(LIST_MAX) {
+            let at = Location { height, index };
+            if let Some(record) = node.store().record_at(&at)? {
+                records.push(summary(&node, &record, Some(at))?);
+            }
+        }
+        Ok(Json(RecordsResponse { records }))
+    })
+    .await
+}
+
+pub(super) async fn one(
+    State(node): State<NodeHandle>,
+    id: Result<Path<RecordId>, PathRejection>,
+) -> Result<Json<RecordSummary>, ApiError> {
+    let Path(id) = id?;
+    blocking(move || {
+        let (record, at) = find(&node, &id)?;
+        summary(&node, &record, at).map(Json)
+    })
+    .await
+}
+
+pub(super) async fn raw(
+    State(node): State<NodeHandle>,
+    id: Result<Path<RecordId>, PathRejection>,
+) -> Result<impl IntoResponse, ApiError> {
+    let Path(id) = id?;
+    let bytes = blocking(move || Ok(find(&node, &id)?.0.encode())).await?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes))
+}
+
+pub(super) async fn proof(
+    State(node): State<NodeHandle>,
+    id: Result<Path<RecordId>, PathRejection>,
+) -> Result<Json<ProofResponse>, ApiError> {
+    let Path(id) = id?;
+    blocking(move || prove(&node, id).map(Json)).await
+}
+
+fn prove(node: &NodeHandle, record_id: RecordId) -> Result<ProofResponse, ApiError> {
+    let moved = || ApiError::not_found("the record's block changed while it was read", "ask again");
+    let (record, at) = find(node, &record_id)?;
+    let Some(at) = at else {
+        let detail = format!("record {record_id} waits in the pool: no block holds it yet");
+        return Err(ApiError::not_found(detail, "ask again after the next block"));
+    };
+    let block_id = node.store().id_at(at.height)?.ok_or_else(moved)?;
+    let block = node.store().block(&block_id)?.ok_or_else(moved)?;
+    let leaves = block.wire_ids(&node.chain_id());
+    let index = usize::try_from(at.index).unwrap_or(usize::MAX);
+    let wire_id = record.wire_id(&node.chain_id());
+    if leaves.get(index) != Some(&wire_id) {
+        return Err(moved());
+    }
+    let (_, tip) = node.store().tip()?;
+    Ok(ProofResponse {
+        record_id,
+        wire_id,
+        block_id,
+        height: at.height,
+        header: hex::encode(block.header.to_bytes()),
+        proof: merkle::prove(&leaves, index).ok_or_else(moved)?,
+        confirmations: tip.saturating_sub(at.height) + 1,
+    })
+}
+
+/// A record on the best chain, with its place, or in the pool.
+fn find(node: &NodeHandle, id: &RecordId) -> Result<(Record, Option<Location>), ApiError> {
+    let store = node.store();
+    if let Some(at) = store.location(id)?
+        && let Some(record) = store.record_at(&at)?
+    {
+        return Ok((record, Some(at)));
+    }
+    let waiting = store.pool()?.into_iter().find(|entry| entry.record.id(&node.chain_id()) == *id);
+    match waiting {
+        Some(entry) => Ok((entry.record, None)),
+        None => Err(ApiError::not_found(
+            format!("record {id} is neither on the best chain nor in the pool of this node"),
+            "check the id; if a fork or its expiry height removed it, submit it again",
+        )),
+    }
+}
+
+fn summary(node: &NodeHandle, record: &Record, at: Option<Location>) -> Result<RecordSummary, ApiError> {
+    let (_, tip) = node.store().tip()?;
+    let confirmations = at.map_or(0, |at| tip.saturating_sub(at.height) + 1);
+    let content = &record.content;
+    let (kind, value) = match content.receiver {
+        Receiver::None => ("none", None),
+        Receiver::Tag(tag) => ("tag", Some(hex::encode(tag))),
+        Receiver::Group(gid) => ("group", Some(gid.to_string())),
+        Receiver::GroupOwner(gid) => ("group-owner", Some(gid.to_string())),
+    };
+    let public = serde_json::from_slice(&content.public)
+        .unwrap_or_else(|_| serde_json::Value::String(hex::encode(&content.public)));
+    Ok(RecordSummary {
+        record_id: record.id(&node.chain_id()),
+        wire_id: record.wire_id(&node.chain_id()),
+        kind: content.kind,
+        uploader: content.uploader,
+        receiver: ReceiverInfo { kind: kind.into(), value },
+        state: match at {
+            None => RecordState::Pending,
+            Some(_) if confirmations >= u64::from(node.params().confirmations) => RecordState::Settled,
+            Some(_) => RecordState::Confirmed,
+        },
+        height: at.map(|at| at.height),
+        block_id: at.map(|at| node.store().id_at(at.height)).transpose()?.flatten(),
+        index: at.map(|at| at.index),
+        confirmations,
+        bytes: record.encoded_len(),
+        stamp_ms: record.envelope.stamp_ms,
+        expiry_height: record.envelope.expiry_height,
+        public,
+    })
+}

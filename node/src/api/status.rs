@@ -1,0 +1,105 @@
+//! How the node is, whom it is linked to, and its figures.
+
+use super::problem::ApiError;
+use super::types::{
+    ConnectRequest, ConnectResponse, Health, Isolation, MiningInfo, ParticipantInfo, PeerInfo, PeersResponse, PoolInfo,
+    StatusResponse, TipInfo,
+};
+use crate::config::check_address;
+use crate::driver::{NodeHandle, now_ms};
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::header;
+use axum::response::IntoResponse;
+use libp2p::Multiaddr;
+use medring_protocol::chain::StateRead;
+
+pub(super) async fn health() -> Json<Health> {
+    Json(Health { ok: true })
+}
+
+pub(super) async fn metrics(State(node): State<NodeHandle>) -> impl IntoResponse {
+    node.hash_rate();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], node.metrics().render())
+}
+
+pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<StatusResponse>, ApiError> {
+    let (info, snapshot, clock_ms) = (node.info(), node.snapshot(), now_ms());
+    let participant = match info.participant {
+        None => None,
+        Some(id) => Some(ParticipantInfo { id, role: node.store().participant(&id)?.map(|p| p.role) }),
+    };
+    Ok(Json(StatusResponse {
+        name: info.params.name.clone(),
+        chain_id: info.chain_id,
+        purpose: info.params.purpose,
+        version: env!("CARGO_PKG_VERSION").into(),
+        peer_id: info.peer_id.to_string(),
+        listen: info.listen.iter().map(Multiaddr::to_string).collect(),
+        tip: TipInfo {
+            id: snapshot.tip,
+            height: snapshot.height,
+            time_ms: snapshot.time_ms,
+            work: snapshot.work.to_string(),
+        },
+        headers_height: snapshot.headers_height,
+        syncing: snapshot.sync.phase != "idle",
+        peers: snapshot.peers.len(),
+        pool: PoolInfo { records: snapshot.pool_records, bytes: snapshot.pool_bytes },
+        mining: MiningInfo {
+            enabled: info.mining,
+            threads: info.mining_threads,
+            hash_rate: node.hash_rate(),
+            blocks_found: node.blocks_found(),
+        },
+        miner_tag: hex::encode(info.miner_tag),
+        participant,
+        clock_ms,
+        uptime_ms: clock_ms.saturating_sub(info.started_ms),
+    }))
+}
+
+pub(super) async fn peers(State(node): State<NodeHandle>) -> Json<PeersResponse> {
+    let snapshot = node.snapshot();
+    let said = |peer| snapshot.peers.iter().find(|p| p.peer == peer).and_then(|p| p.status.as_ref());
+    let peers = node.links().into_iter().map(|link| {
+        let status = said(link.peer);
+        PeerInfo {
+            peer_id: link.peer_id.to_string(),
+            address: link.address.to_string(),
+            direction: link.direction,
+            agent: status.map(|s| s.agent.clone()),
+            height: status.map(|s| s.height),
+            tip: status.map(|s| s.tip),
+            connected_ms: link.since_ms,
+        }
+    });
+    Json(PeersResponse { peers: peers.collect() })
+}
+
+pub(super) async fn connect(
+    State(node): State<NodeHandle>,
+    body: Result<Json<ConnectRequest>, JsonRejection>,
+) -> Result<Json<ConnectResponse>, ApiError> {
+    let Json(ConnectRequest { address }) = body?;
+    let form = "use /ip4/ADDRESS/tcp/PORT or /ip4/ADDRESS/tcp/PORT/p2p/PEERID";
+    let address: Multiaddr =
+        address.parse().map_err(|e| ApiError::bad_request(format!("{address:?} is no address: {e}"), form))?;
+    check_address(&address, true).map_err(|problem| ApiError::bad_request(format!("the request {problem}"), form))?;
+    let peer_id = node.connect(address).await?.to_string();
+    Ok(Json(ConnectResponse { peer_id }))
+}
+
+pub(super) async fn isolate(
+    State(node): State<NodeHandle>,
+    body: Result<Json<Isolation>, JsonRejection>,
+) -> Result<Json<Isolation>, ApiError> {
+    let Json(isolation) = body?;
+    if !node.params().is_testnet() {
+        let detail = format!("{:?} is a production network: links are not cut on request", node.params().name);
+        return Err(ApiError::forbidden(detail, "stop the node to take it off the network"));
+    }
+    node.isolate(isolation.on).await?;
+    Ok(Json(isolation))
+}

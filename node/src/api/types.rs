@@ -1,0 +1,390 @@
+//! The JSON of the API, as types for the server and for its clients. Times are milliseconds since 1970, hashes and ids hex.
+
+use medring_protocol::identity::{PublicKeys, Role};
+use medring_protocol::merkle::Proof;
+use medring_protocol::params::Purpose;
+use medring_protocol::record::Kind;
+use medring_protocol::{BlockId, ChainId, ParticipantId, RecordId, WireId};
+use serde::{Deserialize, Serialize};
+
+pub use crate::net::Direction;
+
+/// `GET /health`, the only answer without a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Always true: a node that cannot work stops.
+    pub ok: bool,
+}
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusResponse {
+    /// The chain's name.
+    pub name: String,
+    /// The chain.
+    pub chain_id: ChainId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Of the software.
+    pub version: String,
+    /// This node's libp2p id.
+    pub peer_id: String,
+    /// Addresses others can dial, each with `/p2p/` and the id.
+    pub listen: Vec<String>,
+    /// Tip of the best chain.
+    pub tip: TipInfo,
+    /// Height of the best header known; above the tip's while bodies are fetched.
+    pub headers_height: u64,
+    /// Whether headers or blocks are being fetched.
+    pub syncing: bool,
+    /// Linked peers.
+    pub peers: usize,
+    /// The mempool.
+    pub pool: PoolInfo,
+    /// The miner.
+    pub mining: MiningInfo,
+    /// 16 bytes that stand in the blocks mined here.
+    pub miner_tag: String,
+    /// The participant whose keystore this node opened.
+    pub participant: Option<ParticipantInfo>,
+    /// This node's clock.
+    pub clock_ms: u64,
+    /// How long it has been running.
+    pub uptime_ms: u64,
+}
+
+/// A tip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TipInfo {
+    /// The block.
+    pub id: BlockId,
+    /// Its height.
+    pub height: u64,
+    /// Its time stamp.
+    pub time_ms: u64,
+    /// Cumulative work, decimal.
+    pub work: String,
+}
+
+/// The mempool's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolInfo {
+    /// Records.
+    pub records: usize,
+    /// Their bytes.
+    pub bytes: usize,
+}
+
+/// The miner.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MiningInfo {
+    /// Whether it mines all the time.
+    pub enabled: bool,
+    /// Threads.
+    pub threads: u32,
+    /// Hashes per second, lately.
+    pub hash_rate: f64,
+    /// Blocks of its own that joined the tree since the node started.
+    pub blocks_found: u64,
+}
+
+/// A participant, and its role once enrolled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantInfo {
+    /// Who.
+    pub id: ParticipantId,
+    /// As what it is enrolled at the tip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+
+/// `GET /v1/peers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeersResponse {
+    /// Linked peers, oldest first.
+    pub peers: Vec<PeerInfo>,
+}
+
+/// A linked peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerInfo {
+    /// Its libp2p id.
+    pub peer_id: String,
+    /// Its address.
+    pub address: String,
+    /// Who opened the link.
+    pub direction: Direction,
+    /// Its software, once it said so.
+    pub agent: Option<String>,
+    /// Its height, once it said so.
+    pub height: Option<u64>,
+    /// Its tip, once it said so.
+    pub tip: Option<BlockId>,
+    /// When the link was opened.
+    pub connected_ms: u64,
+}
+
+/// `POST /v1/peers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectRequest {
+    /// `/ip4/ADDRESS/tcp/PORT`, with or without `/p2p/PEERID`.
+    pub address: String,
+}
+
+/// Its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectResponse {
+    /// The peer found there.
+    pub peer_id: String,
+}
+
+/// `POST /v1/testnet/isolate`, and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Isolation {
+    /// Whether all links are cut and refused.
+    pub on: bool,
+}
+
+/// `POST /v1/records`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitResponse {
+    /// What it says.
+    pub record_id: RecordId,
+    /// The record with this envelope.
+    pub wire_id: WireId,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordState {
+    /// In the pool.
+    Pending,
+    /// On the best chain, less deep than D.
+    Confirmed,
+    /// On the best chain, at least D deep.
+    Settled,
+}
+
+/// The receiver field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiverInfo {
+    /// `none`, `tag`, `group` or `group-owner`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The tag or GID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// A record as anyone sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordSummary {
+    /// What it says.
+    pub record_id: RecordId,
+    /// With its envelope.
+    pub wire_id: WireId,
+    /// What it is.
+    pub kind: Kind,
+    /// Who made and uploaded it.
+    pub uploader: ParticipantId,
+    /// Whom it is for.
+    pub receiver: ReceiverInfo,
+    /// Where it stands.
+    pub state: RecordState,
+    /// Height of its block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
+    /// Its block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_id: Option<BlockId>,
+    /// Its place in the block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// Blocks on top of it, its own included; 0 in the pool.
+    pub confirmations: u64,
+    /// In the codec.
+    pub bytes: usize,
+    /// When it was sent.
+    pub stamp_ms: u64,
+    /// Last height at which it may be mined.
+    pub expiry_height: u64,
+    /// The public part: JSON as it is, anything else as hex.
+    pub public: serde_json::Value,
+}
+
+/// `GET /v1/records`, `/v1/pool`, `/v1/groups/{gid}/records`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsResponse {
+    /// Newest first on the chain; in order of admission in the pool.
+    pub records: Vec<RecordSummary>,
+}
+
+/// `GET /v1/records/{id}/proof`: enough to check the record against a chain of one's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofResponse {
+    /// The record.
+    pub record_id: RecordId,
+    /// The Merkle leaf.
+    pub wire_id: WireId,
+    /// Its block.
+    pub block_id: BlockId,
+    /// The block's height.
+    pub height: u64,
+    /// The block's header, 112 bytes in hex.
+    pub header: String,
+    /// The path from leaf to root.
+    pub proof: Proof,
+    /// Blocks on top of it, its own included.
+    pub confirmations: u64,
+}
+
+/// A block in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockSummary {
+    /// The block.
+    pub id: BlockId,
+    /// Its height.
+    pub height: u64,
+    /// Its time stamp.
+    pub time_ms: u64,
+    /// Who mined it, if the miner tells.
+    pub miner_tag: String,
+    /// Number of its records.
+    pub records: usize,
+    /// Their bytes in the codec.
+    pub bytes: usize,
+    /// Compact target, eight hex digits.
+    pub target: String,
+    /// Expected hashes for it, decimal.
+    pub work: String,
+}
+
+/// `GET /v1/blocks`: ascending from `from`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlocksResponse {
+    /// The blocks.
+    pub blocks: Vec<BlockSummary>,
+}
+
+/// `GET /v1/blocks/{id or height}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockResponse {
+    /// As in lists.
+    #[serde(flatten)]
+    pub summary: BlockSummary,
+    /// The parent; of block 0: the chain id.
+    pub prev: BlockId,
+    /// Commits to the records.
+    pub records_root: String,
+    /// The nonce.
+    pub nonce: u64,
+    /// Whether it is on the best chain.
+    pub active: bool,
+    /// Blocks on top of it, its own included; 0 off the best chain.
+    pub confirmations: u64,
+    /// Its records, in order.
+    pub record_ids: Vec<RecordId>,
+}
+
+/// Where a branch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BranchState {
+    /// The best chain.
+    Active,
+    /// Complete, with less work, or as much and seen later.
+    Side,
+    /// Bodies are missing.
+    HeadersOnly,
+    /// It broke a rule.
+    Invalid,
+}
+
+/// A block nobody builds on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Branch {
+    /// The block.
+    pub id: BlockId,
+    /// Its height.
+    pub height: u64,
+    /// Blocks since it left the best chain; 0 for the best chain itself.
+    pub length: u64,
+    /// Where it stands.
+    pub state: BranchState,
+    /// Why it is invalid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `GET /v1/chain/tips`: the highest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TipsResponse {
+    /// The branches.
+    pub tips: Vec<Branch>,
+}
+
+/// `POST /v1/chain/mine`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MineRequest {
+    /// How many.
+    pub blocks: u32,
+}
+
+/// Its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MineResponse {
+    /// The blocks, lowest first.
+    pub ids: Vec<BlockId>,
+}
+
+/// `GET /v1/participants/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantResponse {
+    /// Who.
+    pub id: ParticipantId,
+    /// Whether it is an authority of the genesis file; then nothing below but the keys is set.
+    pub authority: bool,
+    /// Both keys.
+    pub keys: PublicKeys,
+    /// What it may upload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// First height at which it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<u64>,
+    /// Last height at which it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<u64>,
+    /// Height of its enrolment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled_at: Option<u64>,
+    /// Height of its revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<u64>,
+    /// Height from which its records count as "signer revoked".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid_from: Option<u64>,
+}
+
+/// An error, `application/problem+json` (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `about:blank#KIND`: stable, for programs.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind, for people.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What was wrong.
+    pub detail: String,
+    /// The consensus rule that was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What to do next.
+    pub next: String,
+}

@@ -1,0 +1,27 @@
+//! The node's clock and its randomness: the only place that asks the system for either.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// For measuring how long something takes.
+#[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
+pub(super) fn instant() -> Instant {
+    Instant::now()
+}
+
+/// A generator seeded by the operating system.
+#[expect(clippy::disallowed_methods, reason = "the driver owns randomness")]
+pub(super) fn os_rng() -> rand::rngs::StdRng {
+    rand::make_rng()
+}
+
+/// Seconds since then.
+pub(super) fn seconds_since(then: Instant) -> f64 {
+    instant().saturating_duration_since(then).as_secs_f64()
+}

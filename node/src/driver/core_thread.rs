@@ -1,0 +1,179 @@
+//! The core's own thread: one input at a time, its outputs to whom they concern. Commits block this thread and no other.
+
+use super::clock;
+use super::workers::Workers;
+use crate::core::{Event, Input, NodeCore, Output, Snapshot, SubmitError, Ticket};
+use crate::miner::Miner;
+use crate::net::Command;
+use crate::telemetry::{Metrics, gauge_value};
+use medring_protocol::RecordId;
+use medring_protocol::block::Header;
+use medring_protocol::record::Record;
+use medring_storage::RocksEngine;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Inputs from this machine: callers of the API and the miner.
+pub(super) enum Local {
+    Submit { record: Box<Record>, reply: oneshot::Sender<Result<RecordId, SubmitError>> },
+    Mined(Header),
+}
+
+/// Where inputs come from.
+pub(super) struct Inlets {
+    pub(super) verified: mpsc::UnboundedReceiver<Input>,
+    pub(super) local: mpsc::Receiver<Local>,
+    pub(super) net: mpsc::Receiver<Input>,
+}
+
+/// Where outputs go.
+pub(super) struct Outlets {
+    pub(super) net: mpsc::Sender<Command>,
+    pub(super) workers: Workers,
+    pub(super) miner: Arc<Miner>,
+    pub(super) events: broadcast::Sender<Event>,
+    pub(super) snapshot: watch::Sender<Arc<Snapshot>>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) blocks_found: Arc<AtomicU64>,
+    /// Why the node had to stop.
+    pub(super) failure: Arc<OnceLock<String>>,
+}
+
+/// The core with everything around it.
+pub(super) struct CoreThread {
+    pub(super) core: NodeCore<RocksEngine>,
+    pub(super) inlets: Inlets,
+    pub(super) outlets: Outlets,
+    pub(super) stop: CancellationToken,
+    tickets: BTreeMap<Ticket, oneshot::Sender<Result<RecordId, SubmitError>>>,
+    last_ticket: u64,
+}
+
+/// What made the thread wake up.
+enum Wake {
+    Stop,
+    Input(Input),
+    Local(Local),
+}
+
+impl CoreThread {
+    pub(super) fn new(core: NodeCore<RocksEngine>, inlets: Inlets, outlets: Outlets, stop: CancellationToken) -> Self {
+        Self { core, inlets, outlets, stop, tickets: BTreeMap::new(), last_ticket: 0 }
+    }
+
+    /// Runs until the node stops; then brings everything to the disk.
+    pub(super) fn run(mut self, runtime: &tokio::runtime::Handle) {
+        self.flush_outputs();
+        loop {
+            let wait = self.core.next_deadline().map(|at| Duration::from_millis(at.saturating_sub(clock::now_ms())));
+            match runtime.block_on(next(&mut self.inlets, &self.stop, wait)) {
+                Wake::Stop => break,
+                Wake::Input(input) => self.handle(input),
+                Wake::Local(Local::Mined(header)) => self.handle(Input::Mined { header }),
+                Wake::Local(Local::Submit { record, reply }) => {
+                    self.last_ticket += 1;
+                    let ticket = Ticket(self.last_ticket);
+                    self.tickets.insert(ticket, reply);
+                    self.handle(Input::Submit { ticket, record });
+                }
+            }
+        }
+        if let Err(error) = self.core.store().sync() {
+            tracing::error!(%error, "the last writes may not have reached the disk");
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        let began = clock::instant();
+        self.core.handle(clock::now_ms(), input);
+        if self.flush_outputs() {
+            self.outlets.metrics.commit_seconds.record(clock::seconds_since(began));
+        }
+    }
+
+    /// Sends every output on its way, and publishes where the core stands. Says whether the tip moved.
+    fn flush_outputs(&mut self) -> bool {
+        let mut moved = false;
+        while let Some(output) = self.core.poll_output() {
+            moved |= matches!(output, Output::Event(Event::Tip { .. }));
+            self.output(output);
+        }
+        let snapshot = self.core.snapshot();
+        self.outlets.measure(&snapshot);
+        self.outlets.snapshot.send_replace(Arc::new(snapshot));
+        moved
+    }
+
+    fn output(&mut self, output: Output) {
+        match output {
+            Output::Verify { job, checks } => self.outlets.workers.verify(job, checks),
+            Output::Submitted { ticket, result } => {
+                // Err: the caller went away; the record stays admitted.
+                let _ = self.tickets.remove(&ticket).map(|reply| reply.send(result));
+            }
+            Output::Mine(template) => self.outlets.miner.set_template(template),
+            Output::Event(event) => self.event(event),
+            // The event loop takes commands all the time. Err: it has ended, and so will this thread.
+            output => drop(self.outlets.net.blocking_send(Command::Core(output))),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match &event {
+            Event::Fatal(problem) => {
+                tracing::error!(problem, "the store failed; the node stops");
+                let _ = self.outlets.failure.set(problem.clone());
+                self.stop.cancel();
+            }
+            Event::MinedBlock { .. } => {
+                self.outlets.metrics.blocks_found.increment(1);
+                self.outlets.blocks_found.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::Tip { disconnected, .. } if !disconnected.is_empty() => {
+                self.outlets.metrics.reorgs.increment(1);
+                self.outlets.metrics.reorg_depth.set(gauge_value(disconnected.len() as u64));
+            }
+            _ => {}
+        }
+        // Err: nobody listens.
+        let _ = self.outlets.events.send(event);
+    }
+}
+
+impl Outlets {
+    fn measure(&self, snapshot: &Snapshot) {
+        let size = |count: usize| gauge_value(u64::try_from(count).unwrap_or(u64::MAX));
+        self.metrics.height.set(gauge_value(snapshot.height));
+        self.metrics.headers_height.set(gauge_value(snapshot.headers_height));
+        self.metrics.peers.set(size(snapshot.peers.len()));
+        self.metrics.pool_records.set(size(snapshot.pool_records));
+        self.metrics.pool_bytes.set(size(snapshot.pool_bytes));
+    }
+}
+
+/// The next thing to do. Verified signatures free the core's tables, so they come first; the rest takes turns.
+async fn next(inlets: &mut Inlets, stop: &CancellationToken, wait: Option<Duration>) -> Wake {
+    if stop.is_cancelled() {
+        return Wake::Stop;
+    }
+    if let Ok(input) = inlets.verified.try_recv() {
+        return Wake::Input(input);
+    }
+    let tick = async {
+        match wait {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => Wake::Stop,
+        Some(input) = inlets.verified.recv() => Wake::Input(input),
+        Some(local) = inlets.local.recv() => Wake::Local(local),
+        Some(input) = inlets.net.recv() => Wake::Input(input),
+        () = tick => Wake::Input(Input::Tick),
+    }
+}

@@ -1,0 +1,92 @@
+//! Events as log lines. What a peer can cause at will is said at most once in a while.
+
+use crate::core::Event;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// Between two lines of one kind that peers can cause.
+const QUIET_MS: u64 = 5_000;
+
+/// Lets one line through in [`QUIET_MS`], and counts the others.
+#[derive(Debug, Default)]
+struct Limiter {
+    last_ms: Option<u64>,
+    dropped: u64,
+}
+
+impl Limiter {
+    /// `Some(lines dropped since the last)` if this one may be said.
+    fn allow(&mut self, now_ms: u64) -> Option<u64> {
+        if self.last_ms.is_some_and(|last| now_ms < last.saturating_add(QUIET_MS)) {
+            self.dropped += 1;
+            return None;
+        }
+        self.last_ms = Some(now_ms);
+        Some(std::mem::take(&mut self.dropped))
+    }
+}
+
+/// Logs until the node is gone.
+pub(super) async fn run(mut events: Receiver<Event>, chain: String, now_ms: fn() -> u64) {
+    let (mut wrong, mut faults, mut warnings) = (Limiter::default(), Limiter::default(), Limiter::default());
+    loop {
+        let event = match events.recv().await {
+            Ok(event) => event,
+            Err(RecvError::Lagged(missed)) => {
+                tracing::debug!(missed, "events came faster than they could be logged");
+                continue;
+            }
+            Err(RecvError::Closed) => return,
+        };
+        match event {
+            Event::Tip { disconnected, connected, height } => {
+                let tip = connected.last().map(ToString::to_string).unwrap_or_default();
+                if disconnected.is_empty() {
+                    tracing::info!(height, tip, "new tip");
+                } else {
+                    tracing::warn!(height, tip, left = disconnected.len(), joined = connected.len(), "reorganised");
+                }
+            }
+            Event::MinedBlock { block, height } => tracing::info!(height, %block, "mined a block"),
+            Event::Pooled { record } => tracing::debug!(%record, "a record waits to be mined"),
+            Event::Dropped { record, reason } => tracing::info!(%record, reason, "a record left the pool unmined"),
+            Event::WrongNetwork { peer, theirs } => {
+                if let Some(more) = wrong.allow(now_ms()) {
+                    let (peer, theirs, name) = (peer.0, theirs.chain.to_string(), theirs.chain_name);
+                    tracing::warn!(
+                        peer,
+                        ours = chain,
+                        theirs,
+                        name,
+                        more,
+                        "a peer is on another network; compare genesis files"
+                    );
+                }
+            }
+            Event::PeerFault { peer, reason } => {
+                if let Some(more) = faults.allow(now_ms()) {
+                    tracing::info!(peer = peer.0, reason, more, "a peer broke a rule and was disconnected");
+                }
+            }
+            Event::Warning(warning) => {
+                if let Some(more) = warnings.allow(now_ms()) {
+                    tracing::warn!(more, "{warning}");
+                }
+            }
+            Event::Fatal(problem) => tracing::error!("{problem}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_noisy_peer_gets_one_line_in_a_while() {
+        let mut limiter = Limiter::default();
+        assert_eq!(limiter.allow(0), Some(0));
+        assert_eq!(limiter.allow(1), None);
+        assert_eq!(limiter.allow(QUIET_MS - 1), None);
+        assert_eq!(limiter.allow(QUIET_MS), Some(2));
+    }
+}

@@ -1,0 +1,189 @@
+//! What the rest of the program holds of a running node.
+
+use super::core_thread::Local;
+use super::{ApiToken, MineError, Shutdown, mining};
+use crate::core::{Event, Snapshot, SubmitError};
+use crate::miner::Miner;
+use crate::net::{Command, ConnectError, Link};
+use crate::telemetry::Metrics;
+use libp2p::{Multiaddr, PeerId};
+use medring_protocol::params::Params;
+use medring_protocol::record::Record;
+use medring_protocol::{BlockId, ChainId, ParticipantId, RecordId};
+use medring_storage::{ChainStore, RocksEngine};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+/// What does not change while a node runs.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    /// The chain's parameters.
+    pub params: Params,
+    /// The chain.
+    pub chain_id: ChainId,
+    /// This node's libp2p id.
+    pub peer_id: PeerId,
+    /// Addresses others can dial, each with `/p2p/` and the id.
+    pub listen: Vec<Multiaddr>,
+    /// Where the API listens.
+    pub api: SocketAddr,
+    /// Stands in the blocks mined here.
+    pub miner_tag: [u8; 16],
+    /// The participant whose keystore this node opened.
+    pub participant: Option<ParticipantId>,
+    /// Whether it mines all the time.
+    pub mining: bool,
+    /// Its mining threads.
+    pub mining_threads: u32,
+    /// When it started, ms since 1970.
+    pub started_ms: u64,
+}
+
+/// How a node ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was asked to.
+    Asked,
+    /// It had to: the disk failed.
+    Failed(String),
+}
+
+pub(super) struct Inner {
+    pub(super) info: NodeInfo,
+    pub(super) token: ApiToken,
+    pub(super) store: ChainStore<RocksEngine>,
+    pub(super) snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub(super) links: watch::Receiver<Vec<Link>>,
+    pub(super) events: broadcast::Sender<Event>,
+    pub(super) local: mpsc::Sender<Local>,
+    pub(super) net: mpsc::Sender<Command>,
+    pub(super) miner: Arc<Miner>,
+    pub(super) blocks_found: Arc<AtomicU64>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) mining_turn: tokio::sync::Mutex<()>,
+    pub(super) shutdown: Shutdown,
+    pub(super) stopped: watch::Receiver<Option<Stopped>>,
+}
+
+/// A running node. Clones are the same node; it does not stop when they are dropped, but by [`Self::shutdown`].
+#[derive(Clone)]
+pub struct NodeHandle(pub(super) Arc<Inner>);
+
+impl std::fmt::Debug for NodeHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeHandle").field("info", &self.0.info).finish_non_exhaustive()
+    }
+}
+
+impl NodeHandle {
+    /// What does not change while it runs.
+    pub fn info(&self) -> &NodeInfo {
+        &self.0.info
+    }
+
+    /// The chain's parameters.
+    pub fn params(&self) -> &Params {
+        &self.0.info.params
+    }
+
+    /// The chain.
+    pub fn chain_id(&self) -> ChainId {
+        self.0.info.chain_id
+    }
+
+    /// The token that opens its API.
+    pub fn token(&self) -> &ApiToken {
+        &self.0.token
+    }
+
+    /// Its store, for reading: the core is the only writer.
+    pub fn store(&self) -> &ChainStore<RocksEngine> {
+        &self.0.store
+    }
+
+    /// Its figures.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Where the core stands, as of its last input.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.snapshot.borrow().clone()
+    }
+
+    /// Snapshots as they change.
+    pub fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.0.snapshot.clone()
+    }
+
+    /// Linked peers.
+    pub fn links(&self) -> Vec<Link> {
+        self.0.links.borrow().clone()
+    }
+
+    /// What happens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    /// Hashes per second of its miner.
+    pub fn hash_rate(&self) -> f64 {
+        let rate = self.0.miner.hash_rate();
+        self.0.metrics.hash_rate.set(rate);
+        rate
+    }
+
+    /// Blocks of its own that joined the tree since it started.
+    pub fn blocks_found(&self) -> u64 {
+        self.0.blocks_found.load(Ordering::Relaxed)
+    }
+
+    /// Submits a record; once this returns `Ok` it is in the pool and on disk.
+    pub async fn submit(&self, record: Record) -> Result<RecordId, SubmitError> {
+        let stopping = || SubmitError::Storage("the node is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        let local = Local::Submit { record: Box::new(record), reply };
+        self.0.local.send(local).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    /// Dials an address once; returns the peer found there.
+    pub async fn connect(&self, address: Multiaddr) -> Result<PeerId, ConnectError> {
+        let stopping = || ConnectError("the node is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        self.0.net.send(Command::Connect { address, reply }).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    /// Cuts all links and refuses new ones, or ends that. Test networks only: `Err` on others.
+    pub async fn isolate(&self, on: bool) -> Result<(), ConnectError> {
+        if !self.params().is_testnet() {
+            return Err(ConnectError(format!("{:?} is no test network", self.params().name)));
+        }
+        let stopping = || ConnectError("the node is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        self.0.net.send(Command::Isolate { on, reply }).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+
+    /// Mines until `blocks` blocks of ours joined the best chain, without a cap. Test networks only.
+    pub async fn mine_blocks(&self, blocks: u32) -> Result<Vec<BlockId>, MineError> {
+        mining::mine(self, blocks).await
+    }
+
+    /// Asks it to stop.
+    pub fn shutdown(&self) {
+        self.0.shutdown.cancel();
+    }
+
+    /// Waits until it has stopped: threads ended, everything on disk, the folder free.
+    pub async fn stopped(&self) -> Stopped {
+        let mut stopped = self.0.stopped.clone();
+        match stopped.wait_for(Option::is_some).await {
+            Ok(how) => how.clone().unwrap_or(Stopped::Asked),
+            Err(_) => Stopped::Failed("the node's supervisor is gone".into()),
+        }
+    }
+}

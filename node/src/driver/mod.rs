@@ -1,0 +1,33 @@
+//! A running node: the core on its own thread, and the sockets, clock, randomness and threads it must not know.
+//!
+//! | Queue | Bound | When full |
+//! |---|---|---|
+//! | network → core | 64 inputs | swarm events are not taken: peers are slowed down by TCP |
+//! | core → network | 64 commands | the core waits; the event loop takes commands all the time |
+//! | API, miner → core | 64 inputs | the caller waits, until its own time limit |
+//! | core → workers | 1,024 jobs | never: the core keeps no more under way |
+//! | workers → core | jobs under way | never |
+//! | events | 4,096 | a slow subscriber is told how many it missed |
+
+mod clock;
+mod core_thread;
+mod error;
+mod event_log;
+mod folder;
+mod handle;
+mod keys;
+mod mining;
+mod run;
+mod start;
+mod workers;
+
+pub use clock::now_ms;
+pub use error::StartError;
+pub use folder::{ApiToken, NodeFile, TOKEN_FILE};
+pub use handle::{NodeHandle, NodeInfo, Stopped};
+pub use mining::MineError;
+pub use run::{RunError, run};
+pub use start::Node;
+
+/// Asks a node, and whoever else holds a clone, to stop.
+pub type Shutdown = tokio_util::sync::CancellationToken;

@@ -1,0 +1,229 @@
+//! Starting a node, in the order in which each step can fail with a clear reason, and ending it in the reverse.
+
+use super::core_thread::{CoreThread, Inlets, Outlets};
+use super::folder::{ApiToken, Folder, NodeFile};
+use super::handle::{Inner, NodeInfo, Stopped};
+use super::workers::Workers;
+use super::{NodeHandle, Shutdown, StartError, clock, event_log, keys};
+use crate::api;
+use crate::config::{Config, MiningConfig};
+use crate::core::{CoreConfig, NodeCore};
+use crate::miner::{Miner, MinerConfig};
+use crate::net::{self, Net, NetConfig};
+use crate::telemetry::Metrics;
+use crate::wallet::Keystore;
+use medring_protocol::params::{GenesisFile, Params};
+use medring_storage::{ChainStore, RocksEngine};
+use rand::RngExt;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Inputs that may wait for the core, from the network and from this machine each. A gossip message has up to a MiB.
+const INPUTS_MAX: usize = 64;
+/// Events a slow subscriber may lag behind.
+const EVENTS_MAX: usize = 4096;
+
+/// A node, to be started.
+#[derive(Debug)]
+pub struct Node;
+
+/// What is opened before anything runs.
+struct Opened {
+    folder: Folder,
+    params: Params,
+    store: ChainStore<RocksEngine>,
+    keystore: Option<Keystore>,
+    key: libp2p::identity::Keypair,
+}
+
+impl Node {
+    /// Starts a node; it is ready when this returns. It stops when `shutdown` is cancelled, or when its disk fails.
+    ///
+    /// Must be called within a tokio runtime with I/O and time enabled.
+    pub async fn start(config: Config, shutdown: Shutdown) -> Result<NodeHandle, StartError> {
+        config.validate()?;
+        let opening = config.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&opening))
+            .await
+            .map_err(|e| StartError::Thread(std::io::Error::other(e)))??;
+        launch(config, opened, shutdown).await
+    }
+}
+
+/// Folder, genesis, keys and store: everything that blocks.
+fn open(config: &Config) -> Result<Opened, StartError> {
+    let params = read_genesis(&config.genesis)?;
+    for (key, set) in [
+        ("mining.hashes_per_second", config.mining.hashes_per_second.is_some()),
+        ("mining.seed", config.mining.seed.is_some()),
+    ] {
+        if set && !params.is_testnet() {
+            return Err(StartError::TestnetOnly { key, chain: params.name });
+        }
+    }
+    let folder = Folder::open(&config.data_dir)?;
+    let store = ChainStore::open(RocksEngine::open(folder.chain())?, &params)?;
+    let keystore = keys::open_keystore(&config.wallet)?;
+    let key = keys::node_key(&folder, keystore.as_ref())?;
+    Ok(Opened { folder, params, store, keystore, key })
+}
+
+fn read_genesis(path: &Path) -> Result<Params, StartError> {
+    let bytes = std::fs::read(path).map_err(|source| StartError::GenesisRead { path: path.to_owned(), source })?;
+    let file = GenesisFile::parse(&bytes).map_err(|source| StartError::Genesis { path: path.to_owned(), source })?;
+    Ok(file.params)
+}
+
+/// Everything that runs, each with a way to end it.
+struct Running {
+    core: std::thread::JoinHandle<()>,
+    net: JoinHandle<()>,
+    api: JoinHandle<()>,
+    miner: Arc<Miner>,
+    folder: Folder,
+    failure: Arc<OnceLock<String>>,
+}
+
+async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<NodeHandle, StartError> {
+    // Ends with the node's own stop too, and not only with the caller's.
+    let stop = shutdown.child_token();
+    let undo = stop.clone().drop_guard();
+    let Opened { folder, params, store, keystore, key } = opened;
+    let listener = api::bind(config.api.listen).await?;
+    let api_address = listener.local_addr().unwrap_or(config.api.listen);
+    let token = ApiToken::draw(&mut clock::os_rng());
+    let metrics = Arc::new(Metrics::new());
+    let miner_tag = keys::miner_tag(&key);
+    let (events, _) = broadcast::channel(EVENTS_MAX);
+    let (local_tx, local) = mpsc::channel(INPUTS_MAX);
+    let miner = Arc::new(start_miner(&config.mining, local_tx.clone())?);
+    let core = start_core(&config, &params, &store, miner_tag)?;
+    let (snapshot_tx, snapshot) = watch::channel(Arc::new(core.snapshot()));
+    let (net_inputs_tx, net_inputs) = mpsc::channel(INPUTS_MAX);
+    tokio::spawn(event_log::run(events.subscribe(), params.chain_id().to_string(), clock::now_ms));
+    let net_config = NetConfig {
+        key,
+        chain: params.chain_id(),
+        agent: concat!("medring/", env!("CARGO_PKG_VERSION")).into(),
+        listen: config.network.listen.clone(),
+        bootstrap: config.network.bootstrap.clone(),
+        max_peers: config.network.max_peers,
+        metrics: metrics.clone(),
+        now_ms: clock::now_ms,
+    };
+    let Net { commands, links, peer_id, listen, task: net_task } =
+        net::start(net_config, net_inputs_tx, events.clone(), stop.clone()).await?;
+
+    let (verified_tx, verified) = mpsc::unbounded_channel();
+    let failure = Arc::new(OnceLock::new());
+    let blocks_found = Arc::new(AtomicU64::new(0));
+    let outlets = Outlets {
+        net: commands.clone(),
+        workers: Workers::start(&verified_tx, metrics.clone()).map_err(StartError::Thread)?,
+        miner: miner.clone(),
+        events: events.clone(),
+        snapshot: snapshot_tx,
+        metrics: metrics.clone(),
+        blocks_found: blocks_found.clone(),
+        failure: failure.clone(),
+    };
+    let core = CoreThread::new(core, Inlets { verified, local, net: net_inputs }, outlets, stop.clone());
+    let runtime = tokio::runtime::Handle::current();
+    let core = std::thread::Builder::new().name("core".into()).spawn(move || core.run(&runtime));
+    let core = core.map_err(StartError::Thread)?;
+
+    let (stopped_tx, stopped) = watch::channel(None);
+    let info = NodeInfo {
+        chain_id: params.chain_id(),
+        params,
+        peer_id,
+        listen,
+        api: api_address,
+        miner_tag,
+        participant: keystore.as_ref().map(Keystore::participant),
+        mining: config.mining.enabled,
+        mining_threads: config.mining.threads(),
+        started_ms: clock::now_ms(),
+    };
+    let ready = NodeFile::new(peer_id, &info.listen, api_address, info.chain_id);
+    let handle = NodeHandle(Arc::new(Inner {
+        info,
+        token,
+        store,
+        snapshot,
+        links,
+        events,
+        local: local_tx,
+        net: commands,
+        miner: miner.clone(),
+        blocks_found,
+        metrics,
+        mining_turn: tokio::sync::Mutex::default(),
+        shutdown: stop.clone(),
+        stopped,
+    }));
+    let api = tokio::spawn(api::serve(listener, handle.clone(), stop.clone()));
+    folder.write_token(handle.token())?;
+    folder.write_node_file(&ready)?;
+    let running = Running { core, net: net_task, api, miner, folder, failure };
+    tokio::spawn(supervise(running, stop.clone(), stopped_tx));
+    undo.disarm();
+    Ok(handle)
+}
+
+fn start_miner(config: &MiningConfig, found: mpsc::Sender<super::core_thread::Local>) -> Result<Miner, StartError> {
+    let config = MinerConfig {
+        enabled: config.enabled,
+        threads: config.threads(),
+        hashes_per_second: config.hashes_per_second,
+        seed: config.seed.unwrap_or_else(|| clock::os_rng().random()),
+        nice: config.nice(),
+    };
+    // A mining thread may wait for the core, which never waits for it. Err: the node stops.
+    let found = move |header| drop(found.blocking_send(super::core_thread::Local::Mined(header)));
+    Miner::start(config, found).map_err(StartError::Thread)
+}
+
+fn start_core(
+    config: &Config,
+    params: &Params,
+    store: &ChainStore<RocksEngine>,
+    miner_tag: [u8; 16],
+) -> Result<NodeCore<RocksEngine>, StartError> {
+    let core = CoreConfig {
+        miner_tag,
+        // On test networks templates are made for mining on demand, too.
+        mine: config.mining.enabled || params.is_testnet(),
+        seed: config.mining.seed.unwrap_or_else(|| clock::os_rng().random()),
+        ..CoreConfig::new(params.clone())
+    };
+    Ok(NodeCore::new(core, store.clone(), clock::now_ms())?)
+}
+
+/// Waits for the end, and then for everything to end: no caller is let in, links close, the core brings its writes to the
+/// disk, the folder is given free.
+async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Option<Stopped>>) {
+    let Running { core, net, api, miner, folder, failure } = running;
+    let (core_done_tx, core_done) = oneshot::channel();
+    let watcher = tokio::task::spawn_blocking(move || {
+        let ended = core.join();
+        let _ = core_done_tx.send(ended.is_err());
+    });
+    // The core ends by itself only by a panic: then nothing else must go on.
+    let panicked = core_done.await.unwrap_or(true);
+    stop.cancel();
+    let _ = (watcher.await, api.await, net.await);
+    let _ = tokio::task::spawn_blocking(move || miner.stop()).await;
+    folder.remove_node_file();
+    drop(folder);
+    let how = match failure.get() {
+        Some(problem) => Stopped::Failed(problem.clone()),
+        None if panicked => Stopped::Failed("the core panicked: this is a bug in medring, please report it".into()),
+        None => Stopped::Asked,
+    };
+    tracing::info!(?how, "stopped");
+    stopped.send_replace(Some(how));
+}
