@@ -6,11 +6,11 @@ mod records;
 mod summary;
 
 pub use inputs::{InputError, Inputs, PatientInput};
-pub use records::{Sealed, enrolment};
+pub use records::Sealed;
 pub use summary::{Phase, RecordLine, Summary};
 
 use crate::client::{Client, ClientError};
-use crate::procs::{Progress, Testnet, TestnetError, UpOptions, WaitError, until};
+use crate::procs::{Guarded, Progress, Testnet, TestnetError, UpOptions, WaitError, until};
 use medring_protocol::identity::Role;
 use medring_protocol::limits::RECORD_BYTES_MAX;
 use medring_protocol::merkle::Proof;
@@ -93,9 +93,10 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
         later: (1..inputs.patients.len()).map(|k| (patient_name(k), Some(Role::Patient))).collect(),
         mine: true,
         link: true,
+        quota_bytes: UpOptions::QUOTA_BYTES,
         binary: options.binary.clone(),
     };
-    let mut testnet = Testnet::up(&up, progress)?;
+    let mut testnet = Guarded::new(Testnet::up(&up, progress)?);
     let mut demo = Demo { testnet: &mut testnet, inputs, phases: Vec::new(), progress };
     demo.phases.push(Phase::new("four processes up and linked", start));
     let result = demo.play();
@@ -104,7 +105,7 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
         testnet.down(progress)?;
     }
     let (records, chain) = result?;
-    Ok(Summary {
+    let summary = Summary {
         source,
         folder: testnet.folder().to_path_buf(),
         running: options.keep_running,
@@ -112,7 +113,11 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
         chain,
         phases,
         seconds: start.elapsed().as_secs_f64(),
-    })
+    };
+    if options.keep_running {
+        testnet.keep();
+    }
+    Ok(summary)
 }
 
 struct Demo<'a> {
@@ -129,12 +134,9 @@ impl Demo<'_> {
     }
 
     fn play(&mut self) -> Result<(Vec<RecordLine>, summary::ChainFacts), DemoError> {
-        let at = self.step("the authority enrols them; everyone mines");
-        let enrolment = records::enrolment(self.testnet)?;
-        let chain = self.testnet.state().chain_id;
-        self.testnet.client(0)?.submit(&enrolment)?;
-        self.confirmed(&[enrolment.id(&chain)], 1)?;
-        self.phases.push(Phase::new("enrolment mined", at));
+        let at = Instant::now();
+        self.testnet.enrol(self.progress)?;
+        self.phases.push(Phase::new("participants enrolled, a block mined for it", at));
 
         let at = self.step("EHR, EMR and PHR are sealed for the patient and submitted");
         let sealed = records::seal_all(self.testnet, &self.inputs)?;
@@ -171,16 +173,8 @@ impl Demo<'_> {
 
     /// Waits until all of `ids` are at least `depth` deep on the chains of all four.
     fn confirmed(&self, ids: &[RecordId], depth: u32) -> Result<(), DemoError> {
-        for (i, (name, _)) in CAST.iter().enumerate() {
-            let client = self.testnet.client(i)?;
-            for id in ids {
-                let what = format!("record {} to be {depth} deep at {name}", id.short());
-                until(&what, STEP_WITHIN, || {
-                    let found = client.find::<Value>(&format!("/v1/records/{id}")).map_err(|e| e.to_string())?;
-                    let depth_now = found.as_ref().and_then(|r| r["confirmations"].as_u64()).unwrap_or_default();
-                    if depth_now >= u64::from(depth) { Ok(()) } else { Err(format!("{depth_now} deep")) }
-                })?;
-            }
+        for i in 0..CAST.len() {
+            ids.iter().try_for_each(|id| self.testnet.wait_record(i, id, u64::from(depth), STEP_WITHIN))?;
         }
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use super::{DemoError, Inputs};
 use crate::procs::{Testnet, identity, now_ms, rng};
-use medring_node::wallet::{Draft, Moment, enrol_record, seal_record};
+use medring_node::wallet::{Draft, Moment, seal_record};
 use medring_protocol::RecordId;
 use medring_protocol::deid::Policy;
-use medring_protocol::identity::{EnrolmentEntry, IdentitySecret, PublicKeys};
+use medring_protocol::identity::{IdentitySecret, PublicKeys};
 use medring_protocol::params::Params;
 use medring_protocol::record::{Kind, Record};
 use serde_json::Value;
@@ -31,15 +31,6 @@ pub struct Sealed {
 fn moment(testnet: &Testnet) -> Result<Moment, DemoError> {
     let status: Value = testnet.client(0)?.get("/v1/status")?;
     Ok(Moment { now_ms: now_ms(), tip_height: status["tip"]["height"].as_u64().unwrap_or_default() })
-}
-
-/// The authority's record that enrols every participant of the testnet that has a role, each with its own consent.
-pub fn enrolment(testnet: &Testnet) -> Result<Record, DemoError> {
-    let (state, params) = (testnet.state(), testnet.genesis()?.params);
-    let entry = |name: &str, role| EnrolmentEntry::new(&state.chain_id, &identity(state.seed, name), role, 0, u64::MAX);
-    let entries = state.nodes.iter().filter_map(|n| Some(entry(&n.name, n.role?))).collect();
-    let authority = identity(state.seed, "authority");
-    enrol_record(&params, &authority, entries, moment(testnet)?).map_err(|e| DemoError::Seal(e.to_string()))
 }
 
 /// EHR, EMR and PHR of every patient. A part too large for one record becomes several.

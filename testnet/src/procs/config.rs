@@ -27,11 +27,16 @@ pub struct UpOptions {
     pub mine: bool,
     /// Whether each node links to all others from the start.
     pub link: bool,
+    /// Bytes that one uploader of any role may place in 144 heights.
+    pub quota_bytes: u64,
     /// The medring binary.
     pub binary: PathBuf,
 }
 
 impl UpOptions {
+    /// A quota that nobody meets by hand: 256 of the largest records.
+    pub const QUOTA_BYTES: u64 = 256 * RECORD_BYTES_MAX as u64;
+
     /// `count` nodes named `node0`, `node1`, …: a healthcare center, a doctor, a patient, and carers.
     pub fn numbered(folder: PathBuf, binary: PathBuf, count: usize, seed: u64) -> Self {
         let role = |i| match i {
@@ -41,7 +46,17 @@ impl UpOptions {
             _ => Role::Caregiver,
         };
         let nodes = (0..count).map(|i| (format!("node{i}"), Some(role(i)))).collect();
-        Self { folder, seed, block_time_ms: 2000, nodes, later: Vec::new(), mine: true, link: true, binary }
+        Self {
+            folder,
+            seed,
+            block_time_ms: 2000,
+            nodes,
+            later: Vec::new(),
+            mine: true,
+            link: true,
+            quota_bytes: Self::QUOTA_BYTES,
+            binary,
+        }
     }
 }
 
@@ -78,7 +93,7 @@ fn target(miners: usize, block_time_ms: u64) -> CompactTarget {
 
 /// The parameters of a testnet's chain. `genesis_time_ms`: now.
 pub(super) fn params(options: &UpOptions, authority: PublicKeys, genesis_time_ms: u64) -> Params {
-    let quota = 256 * RECORD_BYTES_MAX as u64;
+    let quota = options.quota_bytes;
     let limit_target = CompactTarget(0x2000_ffff);
     Params {
         name: "testnet".into(),

@@ -5,14 +5,21 @@
 //! process, which is how `medring testnet status`, `kill` and `down` work.
 
 mod config;
+mod create;
+mod enrol;
+mod faults;
+mod guard;
 mod process;
 mod state;
 mod testnet;
 mod wait;
+mod watch;
 
 pub use config::{UpOptions, identity, rng};
+pub use guard::Guarded;
 pub use process::{ProcessId, find_binary};
 pub use state::{NodeEntry, State};
 pub(crate) use testnet::now_ms;
-pub use testnet::{NodeStatus, Progress, Testnet, TestnetError};
-pub use wait::{WaitError, until};
+pub use testnet::{Progress, Testnet, TestnetError};
+pub use wait::{WaitError, interrupt, interrupted, until};
+pub use watch::NodeStatus;

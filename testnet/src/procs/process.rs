@@ -65,6 +65,13 @@ impl ProcessId {
         }
     }
 
+    /// Waits until a child of ours that was killed is gone. Returns at once if it is not our child.
+    pub fn reap(self) {
+        if let Some(pid) = self.handle() {
+            let _reaped = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+
     /// kill -9.
     pub fn kill(self) {
         self.signal(Signal::KILL);

@@ -61,6 +61,10 @@ pub struct State {
     pub seed: u64,
     /// Intended time between blocks, ms.
     pub block_time_ms: u64,
+    /// Whether the nodes mine all the time, or only when asked.
+    pub mine: bool,
+    /// Whether each node links to all others when it starts.
+    pub link: bool,
     /// The chain.
     pub chain_id: ChainId,
     /// The medring binary that the nodes run.
