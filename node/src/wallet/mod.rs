@@ -3,20 +3,31 @@
 
 mod backup;
 pub mod challenge;
+mod checks;
 mod draft;
 pub mod files;
 mod keystore;
 mod passphrase;
 mod producer;
+mod scan;
+mod state;
 mod vault;
+#[expect(clippy::module_inception, reason = "the wallet proper, beside its parts")]
+mod wallet;
 
 #[cfg(test)]
 mod keystore_tests;
+#[cfg(test)]
+mod scan_tests;
 
 pub use backup::{backup, restore};
+pub use checks::{Checks, Place, confirmations};
 pub use draft::{Draft, DraftError, PARTS_MAX, public_kind};
 pub use files::FileError;
 pub use keystore::{Keystore, KeystoreError, KeystoreInfo};
 pub use passphrase::{PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, Passphrase, PassphraseError};
 pub use producer::{Moment, ProduceError, Produced, enrol_record, renew, revoke_record, seal_record};
+pub use scan::{Progress, ScanReport};
+pub use state::{RECORDS_MAX, StateError, WalletRecord};
 pub use vault::KdfCost;
+pub use wallet::{OpenedRecord, Wallet, WalletError, WalletStatus};
