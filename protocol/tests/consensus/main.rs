@@ -1,0 +1,16 @@
+//! Properties of consensus that no single rule states: undoing, choosing, retargeting, encoding, verifying.
+
+mod asert;
+mod codec;
+mod genesis;
+mod revert;
+mod signatures;
+mod targets;
+mod tree;
+mod usage;
+
+use medring_protocol::testkit::Kit;
+use std::sync::LazyLock;
+
+/// One network for all tests here; its keys cost some ladders.
+static KIT: LazyLock<Kit> = LazyLock::new(|| Kit::new(30));
