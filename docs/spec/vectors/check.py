@@ -177,12 +177,197 @@ def check_seal(case):
         yield "length of the aggregate", aggregate, len(content) - 8 - sources
 
 
+# ---- records.md and identities.md -------------------------------------------------------------------------------------
+
+def u(value, size):
+    """An unsigned integer of `size` bytes, big-endian."""
+    return value.to_bytes(size, "big")
+
+
+def variable(data):
+    """A byte string of variable length in the codec."""
+    return u(len(data), 8) + data
+
+
+def unhex(case):
+    """The text fields of a case as bytes, where they are hexadecimal."""
+    out = {}
+    for name, value in case.items():
+        try:
+            out[name] = bytes.fromhex(value)
+        except (TypeError, ValueError):
+            pass
+    return out
+
+
+def check_record(case):
+    raw, kind = unhex(case), u(case["kind"], 1)
+    stamp, expiry, scheme = u(case["stamp_ms"], 8), u(case["expiry_height"], 8), u(case["auth_scheme"], 1)
+    record_id = h("content", SUITE, raw["chain"], kind, raw["uploader"], raw["receiver"], h("m", raw["public"]),
+                  h("s", raw["sealed"]), raw["commitment"])
+    yield "record_id", case["record_id"], record_id.hex()
+    envelope = h("envelope", SUITE, record_id, raw["signature"], stamp, expiry)
+    yield "envelope_hash", case["envelope_hash"], envelope.hex()
+    wire_id = h("record", SUITE, record_id, raw["signature"], stamp, expiry, scheme, raw["proof"])
+    yield "wire_id", case["wire_id"], wire_id.hex()
+    receiver = u(raw["receiver"][0], 4) + raw["receiver"][1:]
+    encoded = (kind + raw["uploader"] + receiver + raw["commitment"] + variable(raw["public"]) + variable(raw["sealed"])
+               + raw["signature"] + stamp + expiry + scheme + variable(raw["proof"]))
+    yield "encoded", case["encoded"], encoded.hex()
+
+
+def check_enrol(case):
+    raw = unhex(case)
+    if case["type"] == "revoke":
+        yield "payload", case["payload"], (raw["subject"] + u(case["invalid_from"], 8)).hex()
+        return
+    if case["type"] == "epoch-commit":
+        yield "payload", case["payload"], (raw["gid"] + raw["transcript"] + raw["confirms"]).hex()
+        return
+    payload = u(len(case["entries"]), 8)
+    ids = []
+    for entry in case["entries"]:
+        key, role = unhex(entry), u(entry["role"], 1)
+        ids.append(h("id", SUITE, key["signing"], key["chebyshev"]).hex())
+        yield "id", entry["id"], ids[-1]
+        names = [h("key", SUITE, key[which]).hex() for which in ("signing", "chebyshev")]
+        yield "key_hashes", entry["key_hashes"], names
+        consent = h("enrol", SUITE, raw["chain"], key["signing"], key["chebyshev"], role)
+        yield "subject_hash", entry["subject_hash"], consent.hex()
+        payload += (key["signing"] + key["chebyshev"] + role + u(entry["valid_from"], 8) + u(entry["valid_until"], 8)
+                    + key["subject_signature"])
+    yield "order of entries", ids, sorted(set(ids))
+    yield "payload", case["payload"], payload.hex()
+
+
+# ---- blocks.md, genesis.md and pow.md -----------------------------------------------------------------------------------
+
+def tree_hash(leaves):
+    """RFC 6962, section 2.1."""
+    if not leaves:
+        return hashlib.sha256().digest()
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest()
+    k = 1
+    while 2 * k < len(leaves):
+        k *= 2
+    return hashlib.sha256(b"\x01" + tree_hash(leaves[:k]) + tree_hash(leaves[k:])).digest()
+
+
+def audit_path(leaves, index):
+    """RFC 6962, section 2.1.1."""
+    if len(leaves) < 2:
+        return []
+    k = 1
+    while 2 * k < len(leaves):
+        k *= 2
+    if index < k:
+        return audit_path(leaves[:k], index) + [tree_hash(leaves[k:])]
+    return audit_path(leaves[k:], index - k) + [tree_hash(leaves[:k])]
+
+
+def records_root(leaves):
+    return h("root", u(len(leaves), 4), tree_hash(leaves), bytes(32))
+
+
+def check_merkle(case):
+    leaves = list(map(bytes.fromhex, case["leaves"]))
+    yield "tree_hash", case["tree_hash"], tree_hash(leaves).hex()
+    yield "records_root", case["records_root"], records_root(leaves).hex()
+    for i, proof in enumerate(case["proofs"]):
+        path = [node.hex() for node in audit_path(leaves, i)]
+        yield f"proof {i}", proof, {"index": i, "count": len(leaves), "path": path}
+
+
+def decompress(compact):
+    """The target of a compact form, or None if that is not the canonical form of a target."""
+    size, mantissa = compact >> 24, compact & 0x7fffff
+    value = mantissa << 8 * (size - 3) if size > 3 else mantissa >> 8 * (3 - size)
+    canonical = not compact & 0x800000 and 0 < value < 1 << 256 and compress(value) == compact
+    return value if canonical else None
+
+
+def compress(value):
+    """The canonical compact form of a target."""
+    size = (value.bit_length() + 7) // 8
+    mantissa = value << 8 * (3 - size) if size <= 3 else value >> 8 * (size - 3)
+    if mantissa & 0x800000:
+        mantissa, size = mantissa >> 8, size + 1
+    return size << 24 | mantissa
+
+
+def work(target):
+    return 2**256 // (target + 1)
+
+
+def header(prev, root, version, target, height, time_ms, miner_tag, nonce):
+    return prev + root + u(version, 4) + u(target, 4) + u(height, 8) + u(time_ms, 8) + miner_tag + u(nonce, 8)
+
+
+def check_header(case):
+    if case["type"] == "genesis":
+        p, q = case["params"], case["params"]["quota_bytes"]
+        target, limit = int(p["genesis_target"], 16), int(p["limit_target"], 16)
+        numbers = [p["genesis_time_ms"], p["target_spacing_ms"], target, limit, int(p["retarget"]), p["future_limit_ms"],
+                   p["stamp_granularity_ms"], p["stamp_window_ms"], p["expiry_window_heights"], q["authority"],
+                   q["healthcare_center"], q["doctor"], q["patient"], p["confirmations"], p["pad_min_bytes"]]
+        keys = [bytes.fromhex(keys[which]) for keys in p["authorities"] for which in ("signing", "chebyshev")]
+        purpose = bytes([["production", "testnet", "demo"].index(p["purpose"])])
+        chain = h("chain", SUITE, p["name"].encode(), purpose, *(u(n, 8) for n in numbers), *keys)
+        yield "chain_id", case["chain_id"], chain.hex()
+        data = header(chain, records_root([]), 0x4d520001, target, 0, p["genesis_time_ms"], bytes(16), 0)
+        yield "header", case["header"], data.hex()
+        yield "id", case["id"], hashlib.sha256(data).hexdigest()
+    elif case["type"] == "header":
+        raw, compact = unhex(case), int(case["target"], 16)
+        data = header(raw["prev"], raw["records_root"], case["version"], compact, case["height"], case["time_ms"],
+                      raw["miner_tag"], case["nonce"])
+        digest, target = hashlib.sha256(data).digest(), decompress(compact)
+        yield "bytes", case["bytes"], data.hex()
+        yield "id", case["id"], digest.hex()
+        yield "full_target", case["full_target"], u(target, 32).hex()
+        yield "work", case["work"], str(work(target))
+        yield "meets_target", case["meets_target"], int.from_bytes(digest, "big") <= target
+    else:
+        target = decompress(int(case["compact"], 16))
+        yield "full", case["full"], target and u(target, 32).hex()
+        yield "work", case["work"], target and str(work(target))
+
+
+def next_target(case, tip, schedule):
+    """The target of the block after height `tip`."""
+    if tip == 0 or not case["retarget"]:
+        return int(case["genesis_target"], 16)
+    tau = 72 * case["target_spacing_ms"]
+    ahead = (schedule - case["target_spacing_ms"] * (tip - 1)) * 65536
+    e = abs(ahead) // tau * (1 if ahead >= 0 else -1)
+    n, f = e >> 16, e & 0xffff
+    factor = 65536 + (195766423245049 * f + 971821376 * f**2 + 5127 * f**3 + 2**47 >> 48)
+    target = decompress(int(case["genesis_target"], 16)) * factor
+    target = (target << n if n >= 0 else target >> -n) >> 16
+    return compress(min(max(target, 1), decompress(int(case["limit_target"], 16))))
+
+
+def check_asert(case):
+    stamps, schedule, computed = case["stamps_ms"], 0, []
+    for tip, stamp in enumerate(stamps):
+        if tip > 1:
+            schedule += min(stamp - stamps[tip - 1], 72 * case["target_spacing_ms"])
+        computed.append(f"{next_target(case, tip, schedule):#010x}")
+    yield "targets", case["targets"], computed
+
+
 # ---- one function for each file ---------------------------------------------------------------------------------------
 
 CHECKS = {
+    "asert.json": check_asert,
     "chebyshev.json": check_chebyshev,
+    "enrol.json": check_enrol,
     "hash.json": check_hash,
+    "header.json": check_header,
     "kdf.json": check_kdf,
+    "merkle.json": check_merkle,
+    "record.json": check_record,
     "seal.json": check_seal,
 }
 

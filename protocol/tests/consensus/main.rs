@@ -1,4 +1,5 @@
 //! Properties of consensus that no single rule states: undoing, choosing, retargeting, encoding, verifying.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
 mod asert;
 mod codec;

@@ -5,9 +5,14 @@
 // Clippy excuses only `#[test]` functions, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod asert;
 mod chebyshev;
+mod enrol;
 mod hash;
+mod header;
 mod kdf;
+mod merkle;
+mod record;
 mod seal;
 mod spec;
 
