@@ -1,1 +1,0 @@
-//! Cores wired by hand.
