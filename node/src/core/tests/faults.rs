@@ -136,11 +136,11 @@ fn after_a_failed_write_nothing_is_acknowledged_and_a_restart_goes_on() {
         let mut node = Alone::with(config, MemoryEngine::new(), fail_at_write, GENESIS_TIME_MS + 5_000);
         node.meet(EVE, &kit.params.genesis(), 0);
         let tips = |node: &mut Alone| {
-            let tips = node.events().into_iter().filter_map(|e| match e {
+            let mut tips = node.events().into_iter().filter_map(|e| match e {
                 Event::Tip { connected, .. } => connected.last().copied(),
                 _ => None,
             });
-            tips.last()
+            tips.next_back()
         };
         for block in [&first, &second] {
             let bytes = block.encode();

@@ -77,7 +77,7 @@ impl World {
                 }
             }
             Output::Disconnect { peer, .. } => {
-                let other = peer.0 as usize;
+                let other = index(peer);
                 self.unlink(me, other);
             }
             Output::Event(event) => self.events[me].push(event),
@@ -86,7 +86,7 @@ impl World {
     }
 
     fn deliver(&mut self, me: usize, to: Peer, input: Input) {
-        let other = to.0 as usize;
+        let other = index(to);
         if self.links.contains(&(me, other)) {
             self.nodes[other].input(input);
         }
@@ -136,4 +136,8 @@ impl World {
         assert_eq!(states.len(), 1, "and their states are equal");
         *tips.first().unwrap()
     }
+}
+
+fn index(peer: Peer) -> usize {
+    usize::try_from(peer.0).unwrap()
 }
