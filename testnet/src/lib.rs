@@ -5,3 +5,4 @@ pub mod checkers;
 pub mod client;
 pub mod demo;
 pub mod procs;
+pub mod sim;
