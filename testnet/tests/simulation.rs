@@ -3,13 +3,7 @@
 use medring_testnet::sim::{SimConfig, SimReport, Simulation};
 
 fn run(config: SimConfig) -> SimReport {
-    match Simulation::new(config).and_then(Simulation::run) {
-        Ok(report) => {
-            println!("{report}");
-            report
-        }
-        Err(failure) => panic!("{failure}"),
-    }
+    Simulation::new(config).and_then(Simulation::run).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
 /// Issue 2: 20 nodes, delays, one partition and crashes: one tip, no admitted record lost, byte-for-byte repeatable.
@@ -17,6 +11,7 @@ fn run(config: SimConfig) -> SimReport {
 fn twenty_nodes_agree_after_a_partition_and_crashes_and_repeat_byte_for_byte() {
     let config = |seed| SimConfig::new(seed, 20).with_partition(8).with_crashes(8);
     let first = run(config(1));
+    println!("{first}");
     assert!(first.deepest_reorg >= 2, "the partition made a fork worth the name");
     assert!(first.crashes >= 6 && first.confirmed >= 50 && first.dropped > 0);
     let again = run(config(1));

@@ -68,7 +68,7 @@ impl SimNode {
     pub(super) fn start(&mut self, now_ms: u64, fail_at_write: u64) -> Result<(), DynError> {
         // An empty store is written here, so that even the first write counted can fail.
         drop(ChainStore::open(self.memory.clone(), &self.config.params)?);
-        let point = if fail_at_write % 2 == 0 { FailPoint::After } else { FailPoint::Before };
+        let point = if fail_at_write.is_multiple_of(2) { FailPoint::After } else { FailPoint::Before };
         let engine = FaultyEngine::new(self.memory.clone(), fail_at_write).at(point);
         let store = ChainStore::open(engine, &self.config.params)?;
         self.core = Some(NodeCore::new(self.config.clone(), store, now_ms)?);
