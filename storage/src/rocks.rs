@@ -8,6 +8,7 @@ use rocksdb::{
     IteratorMode, LogLevel, Options, WriteBatch, WriteOptions,
 };
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ const BUFFERS_BYTES: usize = 16 << 20;
 const LOG_BYTES: u64 = 32 << 20;
 /// Files open at once.
 const OPEN_FILES: i32 = 128;
-/// Held while the folder is open. RocksDB has a lock of its own; this one tells "in use" from other troubles.
+/// Held while the folder is open. RocksDB has a lock of its own; this one tells "in use" from other troubles. It is empty
+/// until a store was made.
 const LOCK_FILE: &str = "medring.lock";
 
 /// RocksDB in one folder. Clones share it; the folder is free again when the last is dropped.
@@ -50,13 +52,19 @@ impl RocksEngine {
     /// does not know, [`StorageError::Unusable`], [`StorageError::Full`], [`StorageError::Io`].
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, StorageError> {
         let folder = folder.as_ref();
-        let lock = lock(folder)?;
-        if folder.join("CURRENT").exists() {
+        let mut lock = lock(folder)?;
+        let trouble = |e: std::io::Error| folder_error(folder, &e);
+        let made = is_made(&lock).map_err(trouble)?;
+        if made {
+            refuse_missing_files(folder)?;
             refuse_unknown_columns(folder)?;
         }
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let columns = Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
         let db = DB::open_cf_descriptors(&options(), folder, columns).map_err(|e| open_error(folder, &e))?;
+        if !made {
+            lock.write_all(b"This folder holds a medring store.\n").map_err(trouble)?;
+        }
         Ok(Self { shared: Arc::new(Shared { db, _lock: lock }) })
     }
 
@@ -67,11 +75,16 @@ impl RocksEngine {
     }
 }
 
+fn folder_error(folder: &Path, error: &std::io::Error) -> StorageError {
+    let problem = error.to_string();
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StorageError::Full { problem },
+        _ => StorageError::Folder { folder: folder.to_owned(), problem },
+    }
+}
+
 fn lock(folder: &Path) -> Result<File, StorageError> {
-    let trouble = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::StorageFull => StorageError::Full { problem: e.to_string() },
-        _ => StorageError::Folder { folder: folder.to_owned(), problem: e.to_string() },
-    };
+    let trouble = |e: std::io::Error| folder_error(folder, &e);
     std::fs::create_dir_all(folder).map_err(trouble)?;
     let file = File::options().create(true).append(true).open(folder.join(LOCK_FILE)).map_err(trouble)?;
     match file.try_lock() {
@@ -91,6 +104,28 @@ fn refuse_unknown_columns(folder: &Path) -> Result<(), StorageError> {
             found: format!("with column {name:?}"),
             known: crate::schema::FORMAT_VERSION,
         }),
+    }
+}
+
+/// Whether the lock file says that a store was made here before.
+fn is_made(lock: &File) -> std::io::Result<bool> {
+    Ok(lock.metadata()?.len() > 0)
+}
+
+/// Without its file CURRENT, RocksDB would begin a new store over the files of the old one; without a log, of which there
+/// is always one, it would open as if nothing had been in it.
+fn refuse_missing_files(folder: &Path) -> Result<(), StorageError> {
+    let unusable = |problem: String| StorageError::Unusable { folder: folder.to_owned(), problem };
+    let (mut current, mut log) = (false, false);
+    for entry in std::fs::read_dir(folder).map_err(|e| unusable(e.to_string()))? {
+        let name = entry.map_err(|e| unusable(e.to_string()))?.file_name();
+        current |= name == "CURRENT";
+        log |= Path::new(&name).extension().is_some_and(|extension| extension == "log");
+    }
+    match (current, log) {
+        (true, true) => Ok(()),
+        (false, _) => Err(unusable("its file CURRENT is missing".into())),
+        (true, false) => Err(unusable("its log is missing".into())),
     }
 }
 

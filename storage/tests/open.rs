@@ -1,4 +1,5 @@
 //! Opening a store: the first time, again, by two, of the wrong chain, of a newer format.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
@@ -19,4 +20,71 @@ fn an_empty_folder_gets_genesis_and_keeps_it() {
     let store = ChainStore::open(RocksEngine::open(folder.path()).unwrap(), &net.params).unwrap();
     assert_eq!(store.dump().unwrap(), first);
     assert_eq!(ChainStore::open(MemoryEngine::new(), &net.params).unwrap().dump().unwrap(), first);
+}
+
+#[test]
+fn a_second_engine_on_one_folder_is_refused_until_the_first_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = RocksEngine::open(folder.path()).unwrap();
+    let clone = first.clone();
+    drop(first);
+    let error = RocksEngine::open(folder.path()).unwrap_err();
+    assert!(matches!(error, StorageError::InUse { .. }));
+    let text = error.to_string();
+    assert!(text.contains(folder.path().to_str().unwrap()) && text.contains("Stop that one"), "{text}");
+    drop(clone);
+    RocksEngine::open(folder.path()).unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for path in [file.join("below"), file] {
+        let error = RocksEngine::open(&path).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, StorageError::Folder { .. }), "{text}");
+        assert!(text.contains(path.to_str().unwrap()) && text.contains("may write to"), "{text}");
+    }
+}
+
+#[test]
+fn another_chain_is_refused_and_both_are_named() {
+    let (ours, theirs) = (Net::new(1), Net::new(2));
+    let engine = MemoryEngine::new();
+    drop(ChainStore::open(engine.clone(), &theirs.params).unwrap());
+    let before = engine.fork();
+    let error = ChainStore::open(engine.clone(), &ours.params).unwrap_err();
+    assert!(matches!(error, StorageError::WrongChain { ours: o, theirs: t } if (o, t) == (ours.chain, theirs.chain)));
+    assert!(error.to_string().contains(&theirs.chain.to_string()));
+    assert!(error.to_string().contains(&ours.chain.to_string()));
+    // Nothing was written on the way.
+    let dump = |engine| ChainStore::open(engine, &theirs.params).unwrap().dump().unwrap();
+    assert_eq!(dump(engine), dump(before));
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let net = Net::new(1);
+    let engine = MemoryEngine::new();
+    drop(ChainStore::open(engine.clone(), &net.params).unwrap());
+    let mut batch = Batch::new();
+    batch.put(Column::Meta, schema::meta::FORMAT, (schema::FORMAT_VERSION + 1).to_be_bytes());
+    engine.write(&batch, Durability::Synced).unwrap();
+    let error = ChainStore::open(engine, &net.params).unwrap_err();
+    assert!(matches!(error, StorageError::NewerFormat { .. }), "{error}");
+}
+
+#[test]
+fn a_column_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(RocksEngine::open(folder.path()).unwrap());
+    let mut options = rocksdb::Options::default();
+    options.create_missing_column_families(true);
+    let columns: Vec<_> = Column::ALL.iter().map(|c| c.name()).chain(["default", "inventions"]).collect();
+    drop(rocksdb::DB::open_cf(&options, folder.path(), columns).unwrap());
+    let error = RocksEngine::open(folder.path()).unwrap_err();
+    assert!(matches!(error, StorageError::NewerFormat { .. }), "{error}");
+    assert!(error.to_string().contains("inventions"), "{error}");
 }

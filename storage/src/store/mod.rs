@@ -58,7 +58,7 @@ impl<E: Engine> ChainStore<E> {
                 }
             }
         }
-        let (id, height) = store.tip()?;
+        let (id, height) = store.check_tip()?;
         tracing::debug!(%chain, tip = %id, height, "opened the store");
         Ok(store)
     }
@@ -76,6 +76,25 @@ impl<E: Engine> ChainStore<E> {
         batch.put(Column::Bodies, schema::height_id(0, &id), genesis.encode());
         batch.put(Column::Heights, 0u64.to_be_bytes(), id.0);
         self.engine.write(&batch, Durability::Synced)
+    }
+
+    /// That what every commit writes together is there together: a folder with files missing may open all the same.
+    fn check_tip(&self) -> Result<(BlockId, u64), StorageError> {
+        let (id, height) = self.tip()?;
+        let problem = if self.id_at(height)? != Some(id) {
+            "is not the block at its height"
+        } else if self.id_at(height + 1)?.is_some() {
+            "is not the highest block"
+        } else if !self.stored_header(&id)?.is_some_and(|entry| entry.body && entry.header.height == height) {
+            "has no header"
+        } else if self.body_raw(&id)?.is_none() {
+            "has no body"
+        } else if height > 0 && self.undo(&id)?.is_none() {
+            "has no undo"
+        } else {
+            return Ok((id, height));
+        };
+        Err(damaged(Column::Meta, meta::TIP, format!("the tip {id} {problem}")))
     }
 
     /// The chain's parameters.
