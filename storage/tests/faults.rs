@@ -176,6 +176,14 @@ fn a_commit_that_does_not_link_writes_nothing() {
         r.connect[1].1.usage[0].after.as_mut().unwrap().0.insert(0, (0, 1));
     });
     case("connects a block without a body", |r| r.connect[3].0 = BlockId([1; 32]));
+    case("disconnects a block that is not the tip, and nothing else", |r| {
+        r.disconnect.remove(0);
+        r.connect.clear();
+    });
+    case("connects a block whose parent is on another branch", |r| {
+        r.disconnect.clear();
+        r.connect.drain(..3);
+    });
     for (name, bad) in cases {
         let error = store.commit(&bad, Durability::Synced).unwrap_err();
         assert_eq!(error.fault(), medring_protocol::Fault::Bug, "{name}: {error}");
