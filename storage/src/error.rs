@@ -27,7 +27,7 @@ pub enum StorageError {
         problem: String,
     },
     /// The disk is full.
-    #[error("the disk is full ({problem}). Make room, then start the node again: what it confirmed is kept")]
+    #[error("the disk is full: {problem}. Make room, then start the node again; what it confirmed is kept")]
     Full {
         /// What the engine said.
         problem: String,

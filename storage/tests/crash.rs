@@ -194,3 +194,50 @@ fn a_missing_log_or_manifest_is_seen() {
     }
     assert_eq!(removed, 3);
 }
+
+/// Run by [`a_write_that_fails_is_an_error_and_the_store_opens_as_before_it`] in a process whose files may not grow beyond
+/// 2 MiB; alone it does nothing.
+#[test]
+fn child_that_writes_until_refused() {
+    let Ok(folder) = std::env::var("MEDRING_TEST_REFUSED_FOLDER") else { return };
+    let store = open(Path::new(&folder), &World::new(4));
+    let big = vec![7; 100_000];
+    for number in 0..100u32 {
+        match store.meta_put(&format!("big-{number}"), &big) {
+            Ok(()) => println!("wrote {number}"),
+            Err(error) => {
+                assert!(matches!(error, medring_storage::StorageError::Io { .. }), "{error}");
+                assert!(store.meta_get("big-0").unwrap().is_some(), "reads go on");
+                assert_eq!(store.meta_get(&format!("big-{number}")).unwrap(), None);
+                store.meta_put("small", &[1]).unwrap_err();
+                drop(store);
+                println!("refused {number}");
+                return;
+            }
+        }
+    }
+    panic!("was not refused");
+}
+
+#[test]
+fn a_write_that_fails_is_an_error_and_the_store_opens_as_before_it() {
+    let world = World::new(4);
+    let folder = tempfile::tempdir().unwrap();
+    // The limit is in units of 512 or 1,024 bytes, as the shell likes; the signal that comes with it is ignored.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --exact child_that_writes_until_refused --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .env("MEDRING_TEST_REFUSED_FOLDER", folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let refused: u32 = text.lines().find_map(|line| line.rsplit_once("refused ")?.1.parse().ok()).unwrap();
+    assert!(refused > 5, "{refused}");
+    let store = open(folder.path(), &world);
+    for number in 0..100 {
+        let found = store.meta_get(&format!("big-{number}")).unwrap();
+        assert_eq!(found.is_some(), number < refused, "{number} of {refused}");
+    }
+    assert_eq!(store.meta_get("small").unwrap(), None);
+}

@@ -88,3 +88,18 @@ fn a_column_of_a_newer_version_is_refused() {
     assert!(matches!(error, StorageError::NewerFormat { .. }), "{error}");
     assert!(error.to_string().contains("inventions"), "{error}");
 }
+
+#[test]
+fn a_full_disk_is_refused_before_it_is_full_and_room_lets_it_go_on() {
+    let net = Net::new(1);
+    let folder = tempfile::tempdir().unwrap();
+    let engine = RocksEngine::open(folder.path()).unwrap();
+    let store = ChainStore::open(engine.clone(), &net.params).unwrap();
+    let full = ChainStore::open(engine.keeping_free(u64::MAX), &net.params).unwrap();
+    let error = full.meta_put("fact", b"1").unwrap_err();
+    assert!(matches!(error, StorageError::Full { .. }), "{error}");
+    assert!(error.to_string().contains("Make room"), "{error}");
+    assert_eq!(full.meta_get("fact").unwrap(), None);
+    store.meta_put("fact", b"1").unwrap();
+    assert_eq!(full.meta_get("fact").unwrap().unwrap(), b"1");
+}
