@@ -68,7 +68,8 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// Every key at or above `from` in ascending order, as of one moment, until `visit` breaks.
     fn scan(&self, column: Column, from: &[u8], visit: Visit<'_>) -> Result<(), StorageError>;
 
-    /// Writes all of `batch` or nothing. After an error the store must be opened anew to know which, in a new process.
+    /// Writes all of `batch` or nothing. After an error the store must be opened anew to know which; [`StorageError::Full`] alone says that
+    /// nothing was written, and that writing may go on once there is room.
     fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StorageError>;
 
     /// Brings every earlier write to the disk.

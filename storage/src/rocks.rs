@@ -11,7 +11,6 @@ use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Uncompressed blocks, index and filter blocks of all columns together, bytes.
 const BLOCK_CACHE_BYTES: usize = 16 << 20;
@@ -30,8 +29,8 @@ const FREE_BYTES_MIN: u64 = 64 << 20;
 /// until a store was made.
 const LOCK_FILE: &str = "medring.lock";
 
-/// RocksDB in one folder. Clones share it; the folder is free again when the last is dropped. After a write that failed,
-/// every further one fails, reads go on, and the folder stays locked until the process ends.
+/// RocksDB in one folder. Clones share it; the folder is free again when the last is dropped. After a write that
+/// failed every further one fails, and reads go on, until it is opened anew.
 #[derive(Clone)]
 pub struct RocksEngine {
     shared: Arc<Shared>,
@@ -39,36 +38,14 @@ pub struct RocksEngine {
 }
 
 struct Shared {
-    /// `None` only while it is dropped.
-    open: Option<(DB, File)>,
-    /// A write failed: what RocksDB has in memory is no longer what is on disk, so nothing more is written.
-    failed: AtomicBool,
-}
-
-impl Shared {
-    fn db(&self) -> Result<&DB, StorageError> {
-        self.open.as_ref().map(|(db, _)| db).ok_or_else(|| StorageError::Bug("the store is closed".into()))
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        let Some((db, lock)) = self.open.take() else { return };
-        if self.failed.load(Ordering::SeqCst) {
-            // Closing flushes the file whose write failed, and a RocksDB with its assertions on (Debian's) then aborts the
-            // process. It stays as it is until the process ends, which is what should follow; so does the lock.
-            std::mem::forget((db, lock));
-        } else {
-            // The lock goes last.
-            drop(db);
-            drop(lock);
-        }
-    }
+    // Fields are dropped in this order: the lock goes last.
+    db: DB,
+    _lock: File,
 }
 
 impl std::fmt::Debug for RocksEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RocksEngine").field("folder", &self.shared.db().map(DB::path).ok()).finish()
+        f.debug_struct("RocksEngine").field("folder", &self.shared.db.path()).finish()
     }
 }
 
@@ -94,8 +71,7 @@ impl RocksEngine {
         if !made {
             lock.write_all(b"This folder holds a medring store.\n").map_err(trouble)?;
         }
-        let shared = Shared { open: Some((db, lock)), failed: AtomicBool::new(false) };
-        Ok(Self { shared: Arc::new(shared), free_bytes_min: FREE_BYTES_MIN })
+        Ok(Self { shared: Arc::new(Shared { db, _lock: lock }), free_bytes_min: FREE_BYTES_MIN })
     }
 
     /// The same store, refusing to write where less than `bytes` would be left free on the disk; 64 MiB unless told.
@@ -104,23 +80,10 @@ impl RocksEngine {
         Self { free_bytes_min: bytes, ..self }
     }
 
-    /// Writes, unless a write failed before.
-    fn checked(&self, write: impl FnOnce(&DB) -> Result<(), rocksdb::Error>) -> Result<(), StorageError> {
-        if self.shared.failed.load(Ordering::SeqCst) {
-            return Err(StorageError::Io { problem: "an earlier write failed, so no more is written".into() });
-        }
-        let db = self.shared.db()?;
-        refuse_full_disk(db.path(), self.free_bytes_min)?;
-        write(db).map_err(|e| {
-            self.shared.failed.store(true, Ordering::SeqCst);
-            io_error(&e)
-        })
-    }
-
     fn column(&self, column: Column) -> Result<&rocksdb::ColumnFamily, StorageError> {
         // `open` opened every column.
         let missing = || StorageError::Bug(format!("column {column} is not open"));
-        self.shared.db()?.cf_handle(column.name()).ok_or_else(missing)
+        self.shared.db.cf_handle(column.name()).ok_or_else(missing)
     }
 }
 
@@ -250,13 +213,13 @@ fn read_error(column: Column, key: &[u8], error: &rocksdb::Error) -> StorageErro
 
 impl Engine for RocksEngine {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.shared.db()?.get_cf(self.column(column)?, key).map_err(|e| read_error(column, key, &e))
+        self.shared.db.get_cf(self.column(column)?, key).map_err(|e| read_error(column, key, &e))
     }
 
     fn scan(&self, column: Column, from: &[u8], visit: Visit<'_>) -> Result<(), StorageError> {
         let mode = IteratorMode::From(from, Direction::Forward);
         let mut last = from.to_vec();
-        for item in self.shared.db()?.iterator_cf(self.column(column)?, mode) {
+        for item in self.shared.db.iterator_cf(self.column(column)?, mode) {
             let (key, value) = item.map_err(|e| read_error(column, &last, &e))?;
             if visit(&key, &value).is_break() {
                 break;
@@ -277,10 +240,11 @@ impl Engine for RocksEngine {
         }
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
-        self.checked(|db| db.write_opt(writes, &options))
+        refuse_full_disk(self.shared.db.path(), self.free_bytes_min)?;
+        self.shared.db.write_opt(writes, &options).map_err(|e| io_error(&e))
     }
 
     fn sync(&self) -> Result<(), StorageError> {
-        self.checked(|db| db.flush_wal(true))
+        self.shared.db.flush_wal(true).map_err(|e| io_error(&e))
     }
 }
