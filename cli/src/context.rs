@@ -17,6 +17,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Context {
     /// The node's data folder.
     pub(crate) data_dir: PathBuf,
+    /// The same, if it was named and is not the default.
+    pub(crate) data_dir_given: Option<PathBuf>,
     /// Where results go.
     pub(crate) output: Output,
 }
@@ -25,7 +27,7 @@ impl Context {
     /// From the flags before or after any command.
     pub(crate) fn new(globals: &Globals) -> Self {
         let data_dir = globals.data_dir.clone().unwrap_or_else(default_data_dir);
-        Self { data_dir, output: Output::new(globals.json) }
+        Self { data_dir, data_dir_given: globals.data_dir.clone(), output: Output::new(globals.json) }
     }
 
     /// The node on the data folder.

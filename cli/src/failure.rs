@@ -43,6 +43,24 @@ impl Exit {
         self as u8
     }
 
+    /// From a number; what is none of ours counts as a failure of the disk or system.
+    pub(crate) fn from_code(code: u8) -> Self {
+        let all = [
+            Self::Ok,
+            Self::NotSo,
+            Self::Usage,
+            Self::Data,
+            Self::NoInput,
+            Self::Unreachable,
+            Self::CannotCreate,
+            Self::Io,
+            Self::Protocol,
+            Self::Denied,
+            Self::Config,
+        ];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Io)
+    }
+
     /// The name in JSON.
     pub(crate) const fn name(self) -> &'static str {
         match self {

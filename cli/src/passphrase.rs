@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 #[derive(Args, Debug, Default)]
 pub(crate) struct PassphraseArgs {
     /// File whose one line is the passphrase; only its owner may read it (chmod 600)
-    #[arg(long, value_name = "FILE", env = "MEDRING_PASSPHRASE_FILE", conflicts_with = "passphrase_fd")]
+    #[arg(long, value_name = "FILE", env = "MEDRING_WALLET_PASSPHRASE_FILE", conflicts_with = "passphrase_fd")]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// Open file descriptor to read the passphrase from, for example 3 with `3< <(pass show medring)`
     #[arg(long, value_name = "FD")]

@@ -33,7 +33,7 @@ pub(crate) enum KeyCommand {
 #[derive(Args, Debug, Default)]
 pub(crate) struct KeystoreArgs {
     /// The keystore [default: keystore in the data folder]
-    #[arg(long, value_name = "FILE", env = "MEDRING_KEYSTORE")]
+    #[arg(long, value_name = "FILE", env = "MEDRING_WALLET_KEYSTORE")]
     pub(crate) keystore: Option<PathBuf>,
 }
 

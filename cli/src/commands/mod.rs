@@ -4,6 +4,7 @@ mod authority;
 mod completions;
 mod genesis;
 mod key;
+mod node;
 mod submit;
 
 use crate::context::Context;
@@ -22,6 +23,9 @@ pub(crate) enum Command {
     /// Make, show and check the file that founds a network
     #[command(subcommand)]
     Genesis(genesis::GenesisCommand),
+    /// Run a node on this machine
+    #[command(subcommand)]
+    Node(node::NodeCommand),
     /// Print a script that completes commands in a shell
     Completions(completions::CompletionsArgs),
 }
@@ -32,6 +36,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Key(command) => key::run(command, context),
         Command::Authority(command) => authority::run(command, context),
         Command::Genesis(command) => genesis::run(command, context),
+        Command::Node(command) => node::run(command, context),
         Command::Completions(args) => completions::run(&args, context),
     }
 }

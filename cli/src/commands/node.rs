@@ -1,0 +1,253 @@
+//! `medring node`: a node on this machine.
+
+use crate::context::{Context, read_genesis};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::input;
+use crate::output::{Report, Style};
+use clap::{Args, Subcommand};
+use medring_node::api::types::StatusResponse;
+use medring_node::config::{self, ConfigPatch};
+use medring_node::driver;
+use medring_node::wallet::Keystore;
+use medring_protocol::ChainId;
+use medring_testnet::client::{ClientError, NodeFile};
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// `medring node …`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum NodeCommand {
+    /// Prepare a data folder: the genesis file and a configuration to edit
+    Init(InitArgs),
+    /// Run a node in the foreground until SIGTERM or Ctrl-C
+    Run(RunArgs),
+    /// Show where the node stands
+    Status,
+    /// Ask the node to stop, and wait until it has
+    Stop(StopArgs),
+}
+
+/// `medring node init`.
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// The network's genesis file; it is copied into the data folder
+    #[arg(long, value_name = "FILE")]
+    genesis: PathBuf,
+    /// Address of a node to join, for example /ip4/127.0.0.1/tcp/4001; give one for each
+    #[arg(long, value_name = "MULTIADDR")]
+    bootstrap: Vec<String>,
+    /// Address to listen on
+    #[arg(long, value_name = "MULTIADDR", default_value = "/ip4/127.0.0.1/tcp/0")]
+    listen: Vec<String>,
+    /// Keystore of the participant who lives on this node
+    #[arg(long, value_name = "FILE", requires = "passphrase_file")]
+    keystore: Option<PathBuf>,
+    /// File with its passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Mine all the time
+    #[arg(long)]
+    mine: bool,
+}
+
+/// `medring node run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Configuration file [default: config.toml in the data folder, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A setting that outranks file and environment, for example mining.enabled=true; docs/operator.md lists all
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// `medring node stop`.
+#[derive(Args, Debug)]
+pub(crate) struct StopArgs {
+    /// Seconds to wait for it to end
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u64,
+}
+
+pub(super) fn run(command: NodeCommand, context: &Context) -> Outcome {
+    match command {
+        NodeCommand::Init(args) => init(&args, context),
+        NodeCommand::Run(args) => run_node(&args, context),
+        NodeCommand::Status => {
+            let status = StatusReport(context.client()?.get("/v1/status")?);
+            context.output.report(&status);
+            Ok(Exit::Ok)
+        }
+        NodeCommand::Stop(args) => stop(&args, context),
+    }
+}
+
+#[derive(Serialize)]
+struct InitReport {
+    data_dir: PathBuf,
+    config: PathBuf,
+    chain_id: ChainId,
+    network: String,
+}
+
+impl Report for InitReport {
+    fn text(&self, style: Style) -> String {
+        let rows = [
+            ("network", self.network.clone()),
+            ("chain id", self.chain_id.to_string()),
+            ("data folder", self.data_dir.display().to_string()),
+            ("configuration", self.config.display().to_string()),
+        ];
+        let dir = self.data_dir.display();
+        let next = format!(
+            "compare the chain id with someone who is on the network, then `medring node run --data-dir {dir}`"
+        );
+        format!("{}\nNext: {next}\n", style.fields(&rows))
+    }
+}
+
+fn init(args: &InitArgs, context: &Context) -> Outcome {
+    let genesis = read_genesis(&args.genesis)?;
+    if let Some(keystore) = &args.keystore {
+        Keystore::inspect(keystore)?;
+    }
+    let (config, copy) = (context.data_dir.join("config.toml"), context.data_dir.join("genesis.json"));
+    if config.symlink_metadata().is_ok() {
+        let what = format!("{} exists already; edit it, or choose another --data-dir", config.display());
+        return Err(Failure::new(Exit::CannotCreate, what));
+    }
+    // A copy of the same network may stay; one of another network may not.
+    match read_genesis(&copy) {
+        Ok(there) if there.chain_id == genesis.chain_id => {}
+        Err(failure) if failure.exit == Exit::NoInput => input::write_new(&copy, genesis.to_json().as_bytes())?,
+        _ => {
+            let what = format!("{} is there already, of another network; choose another --data-dir", copy.display());
+            return Err(Failure::new(Exit::CannotCreate, what));
+        }
+    }
+    input::write_new(&config, config_text(args)?.as_bytes())?;
+    // What was just written is read back the way the node will.
+    load(Some(&config), &ConfigPatch::default())?;
+    let (chain_id, network) = (genesis.chain_id, genesis.params.name);
+    context.output.report(&InitReport { data_dir: context.data_dir.clone(), config, chain_id, network });
+    Ok(Exit::Ok)
+}
+
+/// The configuration with what was given; every other key is explained in docs/operator.md.
+fn config_text(args: &InitArgs) -> Outcome<String> {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let list = |items: &[String]| items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ");
+    let path = |path: &Path| {
+        let whole = std::path::absolute(path).map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
+        Ok::<_, Failure>(quoted(&whole.display().to_string()))
+    };
+    let mut out = String::from("# Written by `medring node init`; docs/operator.md lists every key.\n");
+    out += "data_dir = \".\"\ngenesis = \"genesis.json\"\n\n[network]\n";
+    out += &format!("listen = [{}]\nbootstrap = [{}]\n", list(&args.listen), list(&args.bootstrap));
+    out += &format!("\n[mining]\nenabled = {}\n", args.mine);
+    if let (Some(keystore), Some(passphrase)) = (&args.keystore, &args.passphrase_file) {
+        out += &format!("\n[wallet]\nkeystore = {}\npassphrase_file = {}\n", path(keystore)?, path(passphrase)?);
+    }
+    Ok(out)
+}
+
+fn load(file: Option<&Path>, flags: &ConfigPatch) -> Outcome<config::Config> {
+    let unicode =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    config::load(file, unicode, flags).map_err(|e| Failure::new(Exit::Config, e.to_string()))
+}
+
+fn run_node(args: &RunArgs, context: &Context) -> Outcome {
+    let refused = |e: config::ConfigError| Failure::new(Exit::Config, e.to_string());
+    let mut flags = ConfigPatch::default();
+    if let Some(dir) = &context.data_dir_given {
+        flags.set("--data-dir", "data_dir", &dir.display().to_string()).map_err(refused)?;
+    }
+    for setting in &args.set {
+        let (key, value) = setting.split_once('=').ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("--set {setting:?} is not KEY=VALUE, for example mining.enabled=true"))
+        })?;
+        flags.set("--set", key.trim(), value.trim()).map_err(refused)?;
+    }
+    let beside = context.data_dir.join("config.toml");
+    let file = args.config.clone().or_else(|| beside.is_file().then_some(beside));
+    let config = load(file.as_deref(), &flags)?;
+    driver::run(config).map_err(|e| Failure::new(Exit::from_code(e.exit_code()), e.to_string()))?;
+    Ok(Exit::Ok)
+}
+
+/// As the API gives it.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct StatusReport(StatusResponse);
+
+impl Report for StatusReport {
+    fn text(&self, style: Style) -> String {
+        let s = &self.0;
+        let sync = if s.syncing { format!(", syncing to {}", s.headers_height) } else { String::new() };
+        let mining = match s.mining.enabled {
+            true => format!("{:.0} hashes/s on {} threads", s.mining.hash_rate, s.mining.threads),
+            false => "off".into(),
+        };
+        let mut rows = vec![
+            ("network", format!("{} ({:?})", style.strong(&s.name), s.purpose)),
+            ("chain id", s.chain_id.to_string()),
+            ("tip", format!("height {}{sync}, block {}", s.tip.height, s.tip.id)),
+            ("peers", s.peers.to_string()),
+            ("pool", format!("{} records, {} bytes", s.pool.records, s.pool.bytes)),
+            ("mining", format!("{mining}; {} blocks found since it started", s.mining.blocks_found)),
+        ];
+        if let Some(participant) = &s.participant {
+            let role = participant.role.map_or("not enrolled", |role| role.name());
+            rows.push(("participant", format!("{} ({role})", participant.id)));
+        }
+        rows.push(("version", format!("{}, up {} s", s.version, s.uptime_ms / 1000)));
+        let mut out = style.fields(&rows);
+        for address in &s.listen {
+            let _ = writeln!(out, "address      {address}");
+        }
+        out
+    }
+}
+
+#[derive(Serialize)]
+struct StopReport {
+    stopped: bool,
+    pid: u32,
+}
+
+impl Report for StopReport {
+    fn text(&self, _: Style) -> String {
+        format!("The node (pid {}) has stopped.\n", self.pid)
+    }
+}
+
+fn stop(args: &StopArgs, context: &Context) -> Outcome {
+    let node = NodeFile::read(&context.data_dir)?;
+    // Only a node that answers with this folder's token is asked to stop: its pid may be another process's by now.
+    match context.client()?.get::<serde_json::Value>("/v1/status") {
+        Ok(_) => {}
+        Err(ClientError::Unreachable { .. }) => {
+            let what = format!("{} does not answer; if it crashed, it needs no stopping", node.api);
+            return Err(Failure::new(Exit::Unreachable, what));
+        }
+        Err(e) => return Err(e.into()),
+    }
+    let pid = i32::try_from(node.pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pid =
+        pid.ok_or_else(|| Failure::new(Exit::Data, format!("node.json names the impossible pid {}", node.pid)))?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+        .map_err(|e| Failure::new(Exit::Denied, format!("cannot stop the process {}: {e}", node.pid)))?;
+    let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    while rustix::process::test_kill_process(pid).is_ok() {
+        if Instant::now() > deadline {
+            let what = format!("the node (pid {}) has not ended after {} s; see its log", node.pid, args.timeout);
+            return Err(Failure::new(Exit::NotSo, what));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    context.output.report(&StopReport { stopped: true, pid: node.pid });
+    Ok(Exit::Ok)
+}
