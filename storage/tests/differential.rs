@@ -1,5 +1,5 @@
 //! The same random operations on RocksDB and in memory, compared by full dumps after each, and with the chain they mean.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 mod common;
 
