@@ -45,13 +45,24 @@ pub fn record_signatures(
     keys: &PublicKeys,
     place: usize,
 ) -> Vec<PendingSignature> {
+    signatures_of(rules, chain, record, &record.id(chain), keys, place)
+}
+
+fn signatures_of(
+    rules: &RuleSet,
+    chain: &ChainId,
+    record: &Record,
+    id: &RecordId,
+    keys: &PublicKeys,
+    place: usize,
+) -> Vec<PendingSignature> {
     let mut out = Vec::new();
     let mut push = |rule, check| {
         if rules.enforces(rule) {
             out.push(PendingSignature { check, rule, record: place });
         }
     };
-    if let Some([content, envelope]) = record.signature_checks(chain, keys) {
+    if let Some([content, envelope]) = record.signature_checks_of(id, keys) {
         push("R-SIG", content);
         push("R-ENVELOPE-SIG", envelope);
     }
@@ -69,7 +80,7 @@ impl CheckedBlock {
         let id = block.id();
         rules.check_pow(&block.header, &id)?;
         let record_ids: Vec<_> = block.records.iter().map(|r| r.id(chain)).collect();
-        let wire_ids = block.wire_ids(chain);
+        let wire_ids: Vec<_> = block.records.iter().zip(&record_ids).map(|(r, id)| r.wire_id_of(id)).collect();
         rules.check_body(&BodyContext { block: &block, wire_ids: &wire_ids })?;
         for (place, record) in block.records.iter().enumerate() {
             rules.check_shape(&ShapeContext { params, record }).map_err(|v| at_record(v, place))?;
@@ -106,9 +117,9 @@ impl CheckedBlock {
         mut keys: impl FnMut(&ParticipantId) -> Option<PublicKeys>,
     ) -> Result<Vec<PendingSignature>, Violation> {
         let mut out = Vec::new();
-        for (place, record) in self.block.records.iter().enumerate() {
+        for (place, (record, id)) in self.block.records.iter().zip(&self.record_ids).enumerate() {
             match keys(&record.content.uploader) {
-                Some(keys) => out.extend(record_signatures(rules, chain, record, &keys, place)),
+                Some(keys) => out.extend(signatures_of(rules, chain, record, id, &keys, place)),
                 None if !rules.enforces("R-UPLOADER") => {}
                 None => {
                     let detail = format!("record {place}: {} is not enrolled", record.content.uploader);

@@ -53,6 +53,14 @@ impl<'a, S: StateRead> Draft<'a, S> {
         Ok(self.parent.participant(id)?.map_or(Standing::Unknown, |p| Standing::Enrolled(Box::new(p))))
     }
 
+    /// Likewise, but revocations earlier in this block count.
+    fn standing_now(&self, id: &ParticipantId) -> Result<Standing, S::Error> {
+        match self.participants.get(id) {
+            Some((Some(_), now)) => Ok(Standing::Enrolled(Box::new(now.clone()))),
+            _ => self.standing_in_parent(id),
+        }
+    }
+
     /// Whether a key of these entries is an authority's, was enrolled before, or stands in two of them.
     fn key_taken(&self, entries: &[EnrolmentEntry]) -> Result<bool, S::Error> {
         let mut seen = BTreeSet::new();
@@ -80,17 +88,19 @@ impl<'a, S: StateRead> Draft<'a, S> {
             Some((_, now)) => now.clone(),
             None => self.parent.usage(&content.uploader)?,
         };
-        let key_taken = match Enrolment::decode(&content.public) {
-            Ok(payload) if content.kind == Kind::Enrol => self.key_taken(&payload.entries)?,
-            _ => false,
-        };
-        let subject = match Revocation::decode(&content.public) {
-            Ok(payload) if content.kind == Kind::Revoke => match self.participants.get(&payload.subject) {
-                Some((Some(_), now)) => Standing::Enrolled(Box::new(now.clone())),
-                _ => self.standing_in_parent(&payload.subject)?,
-            },
-            _ => Standing::Unknown,
-        };
+        let (mut key_taken, mut subject) = (false, Standing::Unknown);
+        match content.kind {
+            Kind::Enrol => {
+                let payload = Enrolment::decode(&content.public);
+                key_taken = self.key_taken(payload.map(|p| p.entries).as_deref().unwrap_or_default())?;
+            }
+            Kind::Revoke => {
+                if let Ok(payload) = Revocation::decode(&content.public) {
+                    subject = self.standing_now(&payload.subject)?;
+                }
+            }
+            Kind::Ehr | Kind::Emr | Kind::Phr | Kind::Aphr | Kind::EpochCommit | Kind::AuthorityUpdate => {}
+        }
         let placed = match self.locations.get(&id) {
             Some(at) => Some(*at),
             None => self.parent.location(&id)?,

@@ -81,11 +81,16 @@ impl Record {
 
     /// WireId = H("record", suite, RecordId, Sig, T, expiry height, auth scheme, proof): commits to every byte of the record.
     pub fn wire_id(&self, chain: &ChainId) -> WireId {
+        self.wire_id_of(&self.id(chain))
+    }
+
+    /// The WireId, for who knows the RecordId: hashing the content is most of the work.
+    pub fn wire_id_of(&self, id: &RecordId) -> WireId {
         WireId(h(
             Tag::Record,
             &[
                 &[Suite::T2Aes.id()],
-                self.id(chain).as_ref(),
+                id.as_ref(),
                 self.signature.as_ref(),
                 &self.envelope.stamp_ms.to_be_bytes(),
                 &self.envelope.expiry_height.to_be_bytes(),
@@ -98,12 +103,16 @@ impl Record {
     /// The two signatures by the uploader, whose keys the caller looked up, as work for a verifier. `None` if the proof is
     /// not of scheme 1 and 64 bytes.
     pub fn signature_checks(&self, chain: &ChainId, uploader: &PublicKeys) -> Option<[SigCheck; 2]> {
+        self.signature_checks_of(&self.id(chain), uploader)
+    }
+
+    /// As [`Self::signature_checks`], for who knows the RecordId.
+    pub fn signature_checks_of(&self, id: &RecordId, uploader: &PublicKeys) -> Option<[SigCheck; 2]> {
         if self.envelope.auth.scheme != AuthProof::ED25519 {
             return None;
         }
         let proof: [u8; 64] = self.envelope.auth.proof.as_slice().try_into().ok()?;
-        let id = self.id(chain);
-        let envelope = envelope_hash(&id, &self.signature, self.envelope.stamp_ms, self.envelope.expiry_height);
+        let envelope = envelope_hash(id, &self.signature, self.envelope.stamp_ms, self.envelope.expiry_height);
         let key = uploader.signing;
         Some([
             SigCheck { key, hash: id.0, signature: self.signature },

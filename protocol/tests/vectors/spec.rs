@@ -23,3 +23,14 @@ fn the_python_script_has_a_check_for_every_file() {
         }
     }
 }
+
+#[test]
+fn the_index_names_every_page_of_the_specification_once() {
+    let index = std::fs::read_to_string(spec_dir().join("README.md")).unwrap();
+    for entry in std::fs::read_dir(spec_dir()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") && name != "README.md" {
+            assert_eq!(index.matches(&format!("]({name})")).count(), 1, "docs/spec/README.md should link {name} once");
+        }
+    }
+}
