@@ -1,10 +1,13 @@
 //! The commands. Each module is one group: its arguments, what it does, and how it reports.
 
 mod authority;
+mod chain;
 mod completions;
 mod genesis;
 mod key;
 mod node;
+mod peers;
+mod record;
 mod submit;
 
 use crate::context::Context;
@@ -26,6 +29,15 @@ pub(crate) enum Command {
     /// Run a node on this machine
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// Seal, submit, read and verify records
+    #[command(subcommand)]
+    Record(record::RecordCommand),
+    /// Look at the chain, export it, and verify it offline
+    #[command(subcommand)]
+    Chain(chain::ChainCommand),
+    /// Links to other nodes
+    #[command(subcommand)]
+    Peers(peers::PeersCommand),
     /// Print a script that completes commands in a shell
     Completions(completions::CompletionsArgs),
 }
@@ -37,6 +49,9 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Authority(command) => authority::run(command, context),
         Command::Genesis(command) => genesis::run(command, context),
         Command::Node(command) => node::run(command, context),
+        Command::Record(command) => record::run(command, context),
+        Command::Chain(command) => chain::run(command, context),
+        Command::Peers(command) => peers::run(command, context),
         Command::Completions(args) => completions::run(&args, context),
     }
 }
