@@ -123,7 +123,7 @@ impl<E: Engine> NodeCore<E> {
 
     fn tip_moved(&mut self) {
         self.refused.clear();
-        self.templates.tip_moved();
+        self.templates.outdated();
         let soonest = self.timers.status_sent_ms + limits::STATUS_INTERVAL_MIN_MS;
         self.timers.status_ms = self.timers.status_ms.min(soonest);
     }

@@ -99,6 +99,8 @@ pub enum Input {
         /// The record.
         record: Box<Record>,
     },
+    /// Blocks are about to be mined on demand: make a template of what waits in the pool now.
+    Remake,
     /// A miner found a nonce for a template of ours.
     Mined {
         /// The template's header with the nonce set.

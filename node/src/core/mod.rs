@@ -127,6 +127,10 @@ impl<E: Engine> NodeCore<E> {
             }
             Input::Verified { job, result } => self.on_verified(job, result),
             Input::Submit { ticket, record } => self.on_submit(ticket, *record),
+            Input::Remake => {
+                self.templates.outdated();
+                Ok(())
+            }
             Input::Mined { header } => self.on_mined(header),
         }
     }

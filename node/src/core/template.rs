@@ -20,8 +20,8 @@ pub(super) struct Templates {
 }
 
 impl Templates {
-    /// What was given out is stale.
-    pub(super) fn tip_moved(&mut self) {
+    /// What was given out is not to be mined on any more: the tip moved, or more is to go in.
+    pub(super) fn outdated(&mut self) {
         self.made_ms = None;
         self.grew = false;
     }

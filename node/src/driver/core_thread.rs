@@ -19,8 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Inputs from this machine: callers of the API and the miner.
 pub(super) enum Local {
-    Submit { record: Box<Record>, reply: oneshot::Sender<Result<RecordId, SubmitError>> },
+    Submit {
+        record: Box<Record>,
+        reply: oneshot::Sender<Result<RecordId, SubmitError>>,
+    },
     Mined(Header),
+    /// Mine so many blocks on demand, of what waits in the pool now.
+    Demand(u64),
 }
 
 /// Where inputs come from.
@@ -65,15 +70,21 @@ impl CoreThread {
         Self { core, inlets, outlets, stop, tickets: BTreeMap::new(), last_ticket: 0 }
     }
 
-    /// Runs until the node stops; then brings everything to the disk.
-    pub(super) fn run(mut self, runtime: &tokio::runtime::Handle) {
+    /// Runs until the node stops; then brings everything to the disk. `clock` is a runtime of this thread's own: it waits
+    /// here, and nothing else runs in it.
+    pub(super) fn run(mut self, clock: &tokio::runtime::Runtime) {
         self.flush_outputs();
         loop {
             let wait = self.core.next_deadline().map(|at| Duration::from_millis(at.saturating_sub(clock::now_ms())));
-            match runtime.block_on(next(&mut self.inlets, &self.stop, wait)) {
+            match clock.block_on(next(&mut self.inlets, &self.stop, wait)) {
                 Wake::Stop => break,
                 Wake::Input(input) => self.handle(input),
                 Wake::Local(Local::Mined(header)) => self.handle(Input::Mined { header }),
+                Wake::Local(Local::Demand(blocks)) => {
+                    // The new template first, then the demand for it.
+                    self.handle(Input::Remake);
+                    self.outlets.miner.demand(blocks);
+                }
                 Wake::Local(Local::Submit { record, reply }) => {
                     self.last_ticket += 1;
                     let ticket = Ticket(self.last_ticket);
@@ -95,16 +106,17 @@ impl CoreThread {
         }
     }
 
-    /// Sends every output on its way, and publishes where the core stands. Says whether the tip moved.
+    /// Publishes where the core stands, and then sends every output on its way: who hears of an event finds a snapshot at
+    /// least as new. Says whether the tip moved.
     fn flush_outputs(&mut self) -> bool {
+        let snapshot = self.core.snapshot();
+        self.outlets.measure(&snapshot);
+        self.outlets.snapshot.send_replace(Arc::new(snapshot));
         let mut moved = false;
         while let Some(output) = self.core.poll_output() {
             moved |= matches!(output, Output::Event(Event::Tip { .. }));
             self.output(output);
         }
-        let snapshot = self.core.snapshot();
-        self.outlets.measure(&snapshot);
-        self.outlets.snapshot.send_replace(Arc::new(snapshot));
         moved
     }
 
@@ -173,7 +185,8 @@ async fn next(inlets: &mut Inlets, stop: &CancellationToken, wait: Option<Durati
         () = stop.cancelled() => Wake::Stop,
         Some(input) = inlets.verified.recv() => Wake::Input(input),
         Some(local) = inlets.local.recv() => Wake::Local(local),
-        Some(input) = inlets.net.recv() => Wake::Input(input),
+        // None: the network has ended, and the node with it.
+        input = inlets.net.recv() => input.map_or(Wake::Stop, Wake::Input),
         () = tick => Wake::Input(Input::Tick),
     }
 }

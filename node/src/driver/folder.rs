@@ -1,9 +1,8 @@
 //! A node's data folder: the lock that keeps a second process out, `node.json` for those who look for the node, and the
 //! token that opens its API.
 
-use super::StartError;
+use super::{NodeInfo, StartError};
 use crate::wallet::files::write_private;
-use libp2p::{Multiaddr, PeerId};
 use medring_protocol::ChainId;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -33,14 +32,14 @@ impl NodeFile {
     pub const NAME: &'static str = "node.json";
 
     /// For this process.
-    pub(super) fn new(peer_id: PeerId, listen: &[Multiaddr], api: std::net::SocketAddr, chain_id: ChainId) -> Self {
+    pub(super) fn new(info: &NodeInfo) -> Self {
         Self {
             pid: std::process::id(),
-            peer_id: peer_id.to_string(),
-            listen: listen.iter().map(Multiaddr::to_string).collect(),
-            api: format!("http://{api}"),
+            peer_id: info.peer_id.to_string(),
+            listen: info.listen.iter().map(ToString::to_string).collect(),
+            api: format!("http://{}", info.api),
             version: env!("CARGO_PKG_VERSION").into(),
-            chain_id,
+            chain_id: info.chain_id,
         }
     }
 }

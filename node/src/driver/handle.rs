@@ -23,6 +23,8 @@ pub struct NodeInfo {
     pub params: Params,
     /// The chain.
     pub chain_id: ChainId,
+    /// Its data folder.
+    pub data_dir: std::path::PathBuf,
     /// This node's libp2p id.
     pub peer_id: PeerId,
     /// Addresses others can dial, each with `/p2p/` and the id.

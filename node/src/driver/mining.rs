@@ -1,6 +1,7 @@
 //! Mining on demand: so many blocks, now, on a test network.
 
 use super::NodeHandle;
+use super::core_thread::Local;
 use crate::core::Event;
 use crate::miner::Miner;
 use medring_protocol::BlockId;
@@ -55,7 +56,11 @@ pub(super) async fn mine(node: &NodeHandle, blocks: u32) -> Result<Vec<BlockId>,
     let _demand = Demand(miner);
     let wanted = usize::try_from(blocks).unwrap_or(usize::MAX);
     let mut ours: Vec<(u64, BlockId)> = Vec::new();
-    miner.demand(u64::from(blocks));
+    let demand = async |blocks: usize| {
+        let blocks = u64::try_from(blocks).unwrap_or(u64::MAX);
+        node.0.local.send(Local::Demand(blocks)).await.map_err(|_| MineError::Stopping)
+    };
+    demand(wanted).await?;
     loop {
         let joined = joined(node, &ours)?;
         if joined.len() >= wanted {
@@ -69,7 +74,7 @@ pub(super) async fn mine(node: &NodeHandle, blocks: u32) -> Result<Vec<BlockId>,
                 Err(RecvError::Closed) => return Err(MineError::Stopping),
             },
             () = tokio::time::sleep(OVERTAKEN_AFTER), if miner.demanded() == 0 => {
-                miner.demand(u64::try_from(wanted - joined.len()).unwrap_or(0));
+                demand(wanted - joined.len()).await?;
             }
         }
     }

@@ -1,17 +1,18 @@
 //! Starting a node, in the order in which each step can fail with a clear reason, and ending it in the reverse.
 
-use super::core_thread::{CoreThread, Inlets, Outlets};
+use super::core_thread::{CoreThread, Inlets, Local, Outlets};
 use super::folder::{ApiToken, Folder, NodeFile};
 use super::handle::{Inner, NodeInfo, Stopped};
 use super::workers::Workers;
 use super::{NodeHandle, Shutdown, StartError, clock, event_log, keys};
 use crate::api;
 use crate::config::{Config, MiningConfig};
-use crate::core::{CoreConfig, NodeCore};
+use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
 use crate::miner::{Miner, MinerConfig};
-use crate::net::{self, Net, NetConfig};
+use crate::net::{self, Command, Net, NetConfig};
 use crate::telemetry::Metrics;
 use crate::wallet::Keystore;
+use libp2p::identity::Keypair;
 use medring_protocol::params::{GenesisFile, Params};
 use medring_storage::{ChainStore, RocksEngine};
 use rand::RngExt;
@@ -36,7 +37,7 @@ struct Opened {
     params: Params,
     store: ChainStore<RocksEngine>,
     keystore: Option<Keystore>,
-    key: libp2p::identity::Keypair,
+    key: Keypair,
 }
 
 impl Node {
@@ -87,6 +88,37 @@ struct Running {
     failure: Arc<OnceLock<String>>,
 }
 
+/// The core with its queues' near ends, before it runs.
+struct Machine {
+    core: NodeCore<RocksEngine>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    local: mpsc::Receiver<Local>,
+    events: broadcast::Sender<Event>,
+    metrics: Arc<Metrics>,
+    miner: Arc<Miner>,
+    blocks_found: Arc<AtomicU64>,
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Machine {
+    /// Starts the workers and the core's thread.
+    fn run(
+        self,
+        net: mpsc::Sender<Command>,
+        inputs: mpsc::Receiver<Input>,
+        stop: &Shutdown,
+    ) -> Result<std::thread::JoinHandle<()>, StartError> {
+        let Self { core, snapshot, local, events, metrics, miner, blocks_found, failure } = self;
+        let (verified_tx, verified) = mpsc::unbounded_channel();
+        let workers = Workers::start(&verified_tx, metrics.clone()).map_err(StartError::Thread)?;
+        let outlets = Outlets { net, workers, miner, events, snapshot, metrics, blocks_found, failure };
+        let core = CoreThread::new(core, Inlets { verified, local, net: inputs }, outlets, stop.clone());
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(StartError::Thread)?;
+        let thread = std::thread::Builder::new().name("core".into());
+        thread.spawn(move || core.run(&clock)).map_err(StartError::Thread)
+    }
+}
+
 async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<NodeHandle, StartError> {
     // Ends with the node's own stop too, and not only with the caller's.
     let stop = shutdown.child_token();
@@ -95,50 +127,33 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     let listener = api::bind(config.api.listen).await?;
     let api_address = listener.local_addr().unwrap_or(config.api.listen);
     let token = ApiToken::draw(&mut clock::os_rng());
-    let metrics = Arc::new(Metrics::new());
     let miner_tag = keys::miner_tag(&key);
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (local_tx, local) = mpsc::channel(INPUTS_MAX);
     let miner = Arc::new(start_miner(&config.mining, local_tx.clone())?);
     let core = start_core(&config, &params, &store, miner_tag)?;
     let (snapshot_tx, snapshot) = watch::channel(Arc::new(core.snapshot()));
-    let (net_inputs_tx, net_inputs) = mpsc::channel(INPUTS_MAX);
-    tokio::spawn(event_log::run(events.subscribe(), params.chain_id().to_string(), clock::now_ms));
-    let net_config = NetConfig {
-        key,
-        chain: params.chain_id(),
-        agent: concat!("medring/", env!("CARGO_PKG_VERSION")).into(),
-        listen: config.network.listen.clone(),
-        bootstrap: config.network.bootstrap.clone(),
-        max_peers: config.network.max_peers,
-        metrics: metrics.clone(),
-        now_ms: clock::now_ms,
-    };
-    let Net { commands, links, peer_id, listen, task: net_task } =
-        net::start(net_config, net_inputs_tx, events.clone(), stop.clone()).await?;
-
-    let (verified_tx, verified) = mpsc::unbounded_channel();
-    let failure = Arc::new(OnceLock::new());
-    let blocks_found = Arc::new(AtomicU64::new(0));
-    let outlets = Outlets {
-        net: commands.clone(),
-        workers: Workers::start(&verified_tx, metrics.clone()).map_err(StartError::Thread)?,
-        miner: miner.clone(),
-        events: events.clone(),
+    let machine = Machine {
+        core,
         snapshot: snapshot_tx,
-        metrics: metrics.clone(),
-        blocks_found: blocks_found.clone(),
-        failure: failure.clone(),
+        local,
+        events: events.clone(),
+        metrics: Arc::new(Metrics::new()),
+        miner: miner.clone(),
+        blocks_found: Arc::default(),
+        failure: Arc::default(),
     };
-    let core = CoreThread::new(core, Inlets { verified, local, net: net_inputs }, outlets, stop.clone());
-    let runtime = tokio::runtime::Handle::current();
-    let core = std::thread::Builder::new().name("core".into()).spawn(move || core.run(&runtime));
-    let core = core.map_err(StartError::Thread)?;
+    tokio::spawn(event_log::run(events.subscribe(), params.chain_id().to_string(), clock::now_ms));
+    let (inputs_tx, inputs) = mpsc::channel(INPUTS_MAX);
+    let net_config = net_config(&config, &params, key, machine.metrics.clone());
+    let Net { commands, links, peer_id, listen, task: net_task } =
+        net::start(net_config, inputs_tx, events.clone(), stop.clone()).await?;
 
     let (stopped_tx, stopped) = watch::channel(None);
     let info = NodeInfo {
         chain_id: params.chain_id(),
         params,
+        data_dir: config.data_dir,
         peer_id,
         listen,
         api: api_address,
@@ -148,7 +163,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         mining_threads: config.mining.threads(),
         started_ms: clock::now_ms(),
     };
-    let ready = NodeFile::new(peer_id, &info.listen, api_address, info.chain_id);
+    let ready = NodeFile::new(&info);
     let handle = NodeHandle(Arc::new(Inner {
         info,
         token,
@@ -157,14 +172,16 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         links,
         events,
         local: local_tx,
-        net: commands,
+        net: commands.clone(),
         miner: miner.clone(),
-        blocks_found,
-        metrics,
+        blocks_found: machine.blocks_found.clone(),
+        metrics: machine.metrics.clone(),
         mining_turn: tokio::sync::Mutex::default(),
         shutdown: stop.clone(),
         stopped,
     }));
+    let failure = machine.failure.clone();
+    let core = machine.run(commands, inputs, &stop)?;
     let api = tokio::spawn(api::serve(listener, handle.clone(), stop.clone()));
     folder.write_token(handle.token())?;
     folder.write_node_file(&ready)?;
@@ -174,7 +191,20 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     Ok(handle)
 }
 
-fn start_miner(config: &MiningConfig, found: mpsc::Sender<super::core_thread::Local>) -> Result<Miner, StartError> {
+fn net_config(config: &Config, params: &Params, key: Keypair, metrics: Arc<Metrics>) -> NetConfig {
+    NetConfig {
+        key,
+        chain: params.chain_id(),
+        agent: concat!("medring/", env!("CARGO_PKG_VERSION")).into(),
+        listen: config.network.listen.clone(),
+        bootstrap: config.network.bootstrap.clone(),
+        max_peers: config.network.max_peers,
+        metrics,
+        now_ms: clock::now_ms,
+    }
+}
+
+fn start_miner(config: &MiningConfig, found: mpsc::Sender<Local>) -> Result<Miner, StartError> {
     let config = MinerConfig {
         enabled: config.enabled,
         threads: config.threads(),
@@ -183,7 +213,7 @@ fn start_miner(config: &MiningConfig, found: mpsc::Sender<super::core_thread::Lo
         nice: config.nice(),
     };
     // A mining thread may wait for the core, which never waits for it. Err: the node stops.
-    let found = move |header| drop(found.blocking_send(super::core_thread::Local::Mined(header)));
+    let found = move |header| drop(found.blocking_send(Local::Mined(header)));
     Miner::start(config, found).map_err(StartError::Thread)
 }
 

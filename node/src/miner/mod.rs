@@ -1,12 +1,10 @@
 //! Mining threads: they look for nonces of the newest template, one SHA-256 compression each, and drop it within
 //! milliseconds when a newer one comes.
 
-mod nonce;
 mod pace;
 
 use crate::core::Template;
-use medring_protocol::block::Header;
-use nonce::NonceSearch;
+use medring_protocol::block::{Header, NonceSearch};
 use pace::{CHUNK_MAX, Pace};
 use sha2::{Digest, Sha256};
 use std::io;
