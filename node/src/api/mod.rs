@@ -8,6 +8,7 @@ mod problem;
 mod records;
 mod status;
 pub mod types;
+mod wallet;
 
 use crate::driver::{NodeHandle, Shutdown, StartError};
 use axum::Router;
@@ -73,6 +74,9 @@ fn router(node: NodeHandle) -> Router {
         .route("/v1/chain/export", get(chain::export))
         .route("/v1/chain/mine", post(chain::mine))
         .route("/v1/participants/{id}", get(people::participant))
+        .route("/v1/wallet", get(wallet::status))
+        .route("/v1/wallet/records", get(wallet::records))
+        .route("/v1/wallet/records/{id}", get(wallet::one))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))

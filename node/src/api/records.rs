@@ -189,11 +189,7 @@ fn summary(node: &NodeHandle, record: &Record, at: Option<Location>) -> Result<R
         kind: content.kind,
         uploader: content.uploader,
         receiver: ReceiverInfo { kind: kind.into(), value },
-        state: match at {
-            None => RecordState::Pending,
-            Some(_) if confirmations >= u64::from(node.params().confirmations) => RecordState::Settled,
-            Some(_) => RecordState::Confirmed,
-        },
+        state: state_of(node, confirmations),
         height: at.map(|at| at.height),
         block_id: at.map(|at| node.store().id_at(at.height)).transpose()?.flatten(),
         index: at.map(|at| at.index),
@@ -203,4 +199,13 @@ fn summary(node: &NodeHandle, record: &Record, at: Option<Location>) -> Result<R
         expiry_height: record.envelope.expiry_height,
         public,
     })
+}
+
+/// Where a record with so many confirmations stands; 0: in the pool.
+pub(super) fn state_of(node: &NodeHandle, confirmations: u64) -> RecordState {
+    match confirmations {
+        0 => RecordState::Pending,
+        deep if deep >= u64::from(node.params().confirmations) => RecordState::Settled,
+        _ => RecordState::Confirmed,
+    }
 }

@@ -3,7 +3,7 @@
 use crate::config::ConfigError;
 use crate::net::NetError;
 use crate::telemetry::LogError;
-use crate::wallet::{FileError, KeystoreError, PassphraseError};
+use crate::wallet::{FileError, KeystoreError, PassphraseError, WalletError};
 use medring_protocol::params::GenesisError;
 use medring_storage::StorageError;
 use std::net::SocketAddr;
@@ -72,6 +72,9 @@ pub enum StartError {
     /// The keystore does not open.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    /// The wallet does not open.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
     /// The node's key file is damaged.
     #[error("{} does not hold a node key of 32 bytes; move it away, and the node makes a new one (with a new peer id)", .0.display())]
     NodeKey(PathBuf),
@@ -110,7 +113,7 @@ impl StartError {
                 _ => 74,
             },
             Self::Passphrase(_) | Self::Keystore(_) => 77,
-            Self::File(_) | Self::NodeKey(_) | Self::Thread(_) => 74,
+            Self::File(_) | Self::Wallet(_) | Self::NodeKey(_) | Self::Thread(_) => 74,
         }
     }
 }

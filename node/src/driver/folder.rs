@@ -118,6 +118,10 @@ impl Folder {
         self.path.join("chain")
     }
 
+    pub(super) fn wallet(&self) -> PathBuf {
+        self.path.join("wallet")
+    }
+
     pub(super) fn node_key(&self) -> PathBuf {
         self.path.join("node.key")
     }

@@ -6,6 +6,7 @@ use crate::core::{Event, Snapshot, SubmitError};
 use crate::miner::Miner;
 use crate::net::{Command, ConnectError, Link};
 use crate::telemetry::Metrics;
+use crate::wallet::Wallet;
 use libp2p::{Multiaddr, PeerId};
 use medring_protocol::params::Params;
 use medring_protocol::record::Record;
@@ -64,6 +65,7 @@ pub(super) struct Inner {
     pub(super) miner: Arc<Miner>,
     pub(super) blocks_found: Arc<AtomicU64>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) wallet: Option<Arc<Wallet>>,
     pub(super) mining_turn: tokio::sync::Mutex<()>,
     pub(super) shutdown: Shutdown,
     pub(super) stopped: watch::Receiver<Option<Stopped>>,
@@ -103,6 +105,11 @@ impl NodeHandle {
     /// Its store, for reading: the core is the only writer.
     pub fn store(&self) -> &ChainStore<RocksEngine> {
         &self.0.store
+    }
+
+    /// The wallet of the participant who lives here, if its keystore is configured.
+    pub fn wallet(&self) -> Option<Arc<Wallet>> {
+        self.0.wallet.clone()
     }
 
     /// Its figures.

@@ -19,6 +19,7 @@ mod keys;
 mod mining;
 mod run;
 mod start;
+mod wallet_task;
 mod workers;
 
 pub use clock::now_ms;

@@ -4,14 +4,14 @@ use super::core_thread::{CoreThread, Inlets, Local, Outlets};
 use super::folder::{ApiToken, Folder, NodeFile};
 use super::handle::{Inner, NodeInfo, Stopped};
 use super::workers::Workers;
-use super::{NodeHandle, Shutdown, StartError, clock, event_log, keys};
+use super::{NodeHandle, Shutdown, StartError, clock, event_log, keys, wallet_task};
 use crate::api;
 use crate::config::{Config, MiningConfig};
 use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
 use crate::miner::{Miner, MinerConfig};
 use crate::net::{self, Command, Net, NetConfig};
 use crate::telemetry::Metrics;
-use crate::wallet::Keystore;
+use crate::wallet::{Keystore, Wallet};
 use libp2p::identity::Keypair;
 use medring_protocol::params::{GenesisFile, Params};
 use medring_storage::{ChainStore, RocksEngine};
@@ -36,7 +36,7 @@ struct Opened {
     folder: Folder,
     params: Params,
     store: ChainStore<RocksEngine>,
-    keystore: Option<Keystore>,
+    wallet: Option<Arc<Wallet>>,
     key: Keypair,
 }
 
@@ -69,7 +69,11 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     let store = ChainStore::open(RocksEngine::open(folder.chain())?, &params)?;
     let keystore = keys::open_keystore(&config.wallet)?;
     let key = keys::node_key(&folder, keystore.as_ref())?;
-    Ok(Opened { folder, params, store, keystore, key })
+    let open = |keystore: &Keystore| {
+        Wallet::open(&folder.wallet(), keystore, &params.chain_id(), config.wallet.birthday_height).map(Arc::new)
+    };
+    let wallet = keystore.as_ref().map(open).transpose()?;
+    Ok(Opened { folder, params, store, wallet, key })
 }
 
 fn read_genesis(path: &Path) -> Result<Params, StartError> {
@@ -83,6 +87,7 @@ struct Running {
     core: std::thread::JoinHandle<()>,
     net: JoinHandle<()>,
     api: JoinHandle<()>,
+    scanner: Option<JoinHandle<()>>,
     miner: Arc<Miner>,
     folder: Folder,
     failure: Arc<OnceLock<String>>,
@@ -123,7 +128,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     // Ends with the node's own stop too, and not only with the caller's.
     let stop = shutdown.child_token();
     let undo = stop.clone().drop_guard();
-    let Opened { folder, params, store, keystore, key } = opened;
+    let Opened { folder, params, store, wallet, key } = opened;
     let listener = api::bind(config.api.listen).await?;
     let api_address = listener.local_addr().unwrap_or(config.api.listen);
     let token = ApiToken::draw(&mut clock::os_rng());
@@ -158,7 +163,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         listen,
         api: api_address,
         miner_tag,
-        participant: keystore.as_ref().map(Keystore::participant),
+        participant: wallet.as_ref().map(|wallet| wallet.participant()),
         mining: config.mining.enabled,
         mining_threads: config.mining.threads(),
         started_ms: clock::now_ms(),
@@ -176,6 +181,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         miner: miner.clone(),
         blocks_found: machine.blocks_found.clone(),
         metrics: machine.metrics.clone(),
+        wallet: wallet.clone(),
         mining_turn: tokio::sync::Mutex::default(),
         shutdown: stop.clone(),
         stopped,
@@ -183,9 +189,11 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     let failure = machine.failure.clone();
     let core = machine.run(commands, inputs, &stop)?;
     let api = tokio::spawn(api::serve(listener, handle.clone(), stop.clone()));
+    let scanner = wallet
+        .map(|wallet| tokio::spawn(wallet_task::run(wallet, handle.store().clone(), handle.watch(), stop.clone())));
     folder.write_token(handle.token())?;
     folder.write_node_file(&ready)?;
-    let running = Running { core, net: net_task, api, miner, folder, failure };
+    let running = Running { core, net: net_task, api, scanner, miner, folder, failure };
     tokio::spawn(supervise(running, stop.clone(), stopped_tx));
     undo.disarm();
     Ok(handle)
@@ -236,7 +244,7 @@ fn start_core(
 /// Waits for the end, and then for everything to end: no caller is let in, links close, the core brings its writes to the
 /// disk, the folder is given free.
 async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Option<Stopped>>) {
-    let Running { core, net, api, miner, folder, failure } = running;
+    let Running { core, net, api, scanner, miner, folder, failure } = running;
     let (core_done_tx, core_done) = oneshot::channel();
     let watcher = tokio::task::spawn_blocking(move || {
         let ended = core.join();
@@ -246,6 +254,9 @@ async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Opti
     let panicked = core_done.await.unwrap_or(true);
     stop.cancel();
     let _ = (watcher.await, api.await, net.await);
+    if let Some(scanner) = scanner {
+        let _ = scanner.await;
+    }
     let _ = tokio::task::spawn_blocking(move || miner.stop()).await;
     folder.remove_node_file();
     drop(folder);
