@@ -40,7 +40,8 @@ pub fn encoded_len<T: Serialize + ?Sized>(value: &T) -> usize {
     encode(value).len()
 }
 
-/// Reads exactly one value from all of `bytes`, which may be `limit` long at most. Allocates in proportion to `bytes`.
+/// Reads exactly one value from all of `bytes`, which may be `limit` long at most. A length field that lies
+/// costs at most 8 MiB, for a moment.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, CodecError> {
     if bytes.len() > limit {
         return Err(CodecError::TooLong { got: bytes.len(), limit });

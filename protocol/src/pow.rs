@@ -1,7 +1,7 @@
 //! Proof of work: targets, work, and ASERT retargeting (PROTOCOL section 5; spec: pow).
 
 use crate::params::Params;
-use num_bigint::{BigInt, BigUint};
+use num_bigint::BigUint;
 use num_traits::{One, ToPrimitive, Zero};
 use serde::{Deserialize, Serialize};
 
@@ -189,24 +189,4 @@ pub fn next_target(params: &Params, tip: u64, schedule_ms: u64) -> CompactTarget
     let limit = params.limit_target.decode().map(Target::to_uint).unwrap_or_default();
     let clamped = shifted.clamp(BigUint::one(), limit);
     Target::from_uint(&clamped).map_or(params.limit_target, Target::compact)
-}
-
-/// trunc_div and the shift of [`next_target`], by `BigInt`, for the test that compares both.
-#[doc(hidden)]
-pub fn next_target_oracle(params: &Params, tip: u64, schedule_ms: u64) -> BigUint {
-    let tau = BigInt::from(params.tau_ms());
-    let ahead = BigInt::from(schedule_ms) - BigInt::from(params.target_spacing_ms) * BigInt::from(tip - 1);
-    let e: BigInt = (&ahead * 65_536) / &tau;
-    let n: BigInt = &e >> 16;
-    let f: BigInt = &e - (&n << 16);
-    let poly: BigInt = BigInt::from(195_766_423_245_049u64) * &f
-        + BigInt::from(971_821_376u64) * &f * &f
-        + BigInt::from(5_127u64) * &f * &f * &f
-        + (BigInt::one() << 47);
-    let factor: BigInt = (poly >> 48) + 65_536;
-    let anchor = BigInt::from(params.genesis_target.decode().map(Target::to_uint).unwrap_or_default()) * factor;
-    let n = n.to_i64().unwrap_or(0).clamp(-320, 320);
-    let shifted: BigInt = if n.is_negative() { anchor >> n.unsigned_abs() } else { anchor << n.unsigned_abs() };
-    let limit = params.limit_target.decode().map(Target::to_uint).unwrap_or_default();
-    (shifted >> 16u32).to_biguint().unwrap_or_default().clamp(BigUint::one(), limit)
 }
