@@ -9,6 +9,7 @@ mod node;
 mod peers;
 mod record;
 mod submit;
+mod testnet;
 
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Links to other nodes
     #[command(subcommand)]
     Peers(peers::PeersCommand),
+    /// Several nodes on this machine to try things out, and the demonstration
+    #[command(subcommand)]
+    Testnet(testnet::TestnetCommand),
     /// Print a script that completes commands in a shell
     Completions(completions::CompletionsArgs),
 }
@@ -52,6 +56,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Record(command) => record::run(command, context),
         Command::Chain(command) => chain::run(command, context),
         Command::Peers(command) => peers::run(command, context),
+        Command::Testnet(command) => testnet::run(command, context),
         Command::Completions(args) => completions::run(&args, context),
     }
 }

@@ -1,0 +1,88 @@
+//! `medring testnet demo`: the scheme's main job on real processes, and what there is to tell of it.
+
+use super::steps::Steps;
+use super::{duration, signals, up};
+use crate::context::Context;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output::{Report, Style};
+use clap::Args;
+use medring_testnet::demo::{self, DemoOptions, Summary};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `medring testnet demo`.
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// A FHIR R4 bundle (JSON), or a folder of them, one per patient [default: a committed sample]
+    #[arg(long, value_name = "FILE|DIR")]
+    bundle: Option<PathBuf>,
+    /// A recording of vital signs (CSV) [default: a committed sample]
+    #[arg(long, value_name = "FILE")]
+    vitals: Option<PathBuf>,
+    /// All keys and mining come from it [default: drawn]
+    #[arg(long, value_name = "S")]
+    seed: Option<u32>,
+    /// Intended time between blocks
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    block_time: Duration,
+    /// A new folder for chains, keys and logs [default: one under the system's folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Leave the nodes running
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Report for Summary {
+    fn text(&self, _: Style) -> String {
+        self.to_string()
+    }
+}
+
+/// A folder that nothing else uses: `/tmp/medring-demo-1`, or the next free number.
+fn fresh_folder(parent: &Path) -> Outcome<PathBuf> {
+    let names = (1..10_000).map(|n| parent.join(format!("medring-demo-{n}")));
+    for path in names {
+        // Its owner's only: it holds the keys and, if so asked, anyone's own health data.
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => {
+                let what = format!("{}: {e}; name a new folder with --dir", path.display());
+                return Err(Failure::new(Exit::CannotCreate, what));
+            }
+        }
+    }
+    let what = format!("{} is full of demos; remove medring-demo-*, or name a folder with --dir", parent.display());
+    Err(Failure::new(Exit::CannotCreate, what))
+}
+
+/// `medring testnet demo`.
+pub(super) fn run(args: DemoArgs, context: &Context) -> Outcome {
+    signals::catch();
+    let options = DemoOptions {
+        folder: args.dir.map_or_else(|| fresh_folder(&std::env::temp_dir()), Ok)?,
+        binary: up::binary()?,
+        seed: u64::from(args.seed.unwrap_or_else(rand::random)),
+        block_time_ms: u64::try_from(args.block_time.as_millis()).unwrap_or(u64::MAX),
+        bundle: args.bundle,
+        vitals: args.vitals,
+        keep_running: args.keep,
+    };
+    let mut steps = Steps::new(context.output);
+    let summary = demo::run(&options, &mut |p| steps.tell(p));
+    steps.finish();
+    let told = |e: demo::DemoError| {
+        let failure = Failure::from(e);
+        // Where it did not come that far, there is nothing to look at.
+        if std::fs::remove_dir(&options.folder).is_ok() {
+            return failure;
+        }
+        let message = format!("{}. Nothing runs; chains and logs are in {}", failure.message, options.folder.display());
+        Failure { message, ..failure }
+    };
+    context.output.report(&summary.map_err(told)?);
+    Ok(Exit::Ok)
+}
