@@ -85,6 +85,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether results are JSON.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// How standard output is styled.
     pub(crate) fn style(self) -> Style {
         Style { colour: !self.json && colour(io::stdout().is_terminal()) }
