@@ -18,6 +18,8 @@ mod wallet;
 #[cfg(test)]
 mod keystore_tests;
 #[cfg(test)]
+mod producer_tests;
+#[cfg(test)]
 mod scan_tests;
 
 pub use backup::{backup, restore};
