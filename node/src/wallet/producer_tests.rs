@@ -169,7 +169,7 @@ fn a_challenge_answered_becomes_an_enrolment_that_a_block_may_carry() {
     assert_eq!((entry.keys.id(), entry.role), (kit.doctor.id, Role::Doctor));
     let at = Moment { now_ms: kit.params.genesis_time_ms, tip_height: 0 };
     let record = enrol_record(&kit.params, keystore.identity(), vec![entry.clone()], at).unwrap();
-    assert_eq!(Enrolment::decode(&record.content.public).unwrap().entries, [entry.clone()]);
+    assert_eq!(Enrolment::decode(&record.content.public).unwrap().entries, std::slice::from_ref(&entry));
     let mut chain = TestChain::new(kit, RuleSet::standard());
     chain.extend(vec![record]).unwrap();
     let twice = enrol_record(&kit.params, keystore.identity(), vec![entry.clone(), entry], at).unwrap_err();
