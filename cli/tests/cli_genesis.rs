@@ -1,5 +1,7 @@
 //! `medring genesis`, and `medring authority` without a node.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod cli_common;
 
 use cli_common::Desk;

@@ -1,5 +1,7 @@
 //! `medring key`: made, shown, backed up, restored; and everything that can go wrong with its files.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod cli_common;
 
 use cli_common::{Desk, names};

@@ -1,5 +1,7 @@
 //! `medring record` without a node: sealing into a file, and every bad input.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod cli_common;
 
 use cli_common::{Desk, names};

@@ -5,12 +5,16 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
 use crate::output::{Report, Style};
-use medring_node::api::types::{RecordState, RecordSummary, RecordsResponse};
+use medring_node::api::types::{RecordState, RecordSummary, RecordsResponse, WalletRecordInfo, WalletRecordsResponse};
 use medring_node::wallet::Checks;
 use medring_protocol::RecordId;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Largest answer read when a record is opened, bytes: content of 16 MiB, and what surrounds it.
+const ANSWER_BYTES_MAX: u64 = 40 * 1024 * 1024;
 
 /// As in the API.
 fn state(state: RecordState) -> &'static str {
@@ -46,27 +50,30 @@ impl Report for ListReport {
     }
 }
 
-/// The wallet's list, as the API gives it.
+/// As the API gives it.
 #[derive(Serialize)]
 #[serde(transparent)]
-struct MineReport(Value);
+struct MineReport(WalletRecordsResponse);
 
 impl Report for MineReport {
     fn text(&self, style: Style) -> String {
-        let records = self.0["records"].as_array().map_or(&[][..], Vec::as_slice);
-        if records.is_empty() {
+        if self.0.records.is_empty() {
             return "No records yet. `medring node status` shows whether the node is still catching up.\n".into();
         }
-        let cell = |record: &Value, name: &str| match &record[name] {
-            Value::String(text) => text.clone(),
-            Value::Null => "-".into(),
-            other => other.to_string(),
+        let row = |r: &WalletRecordInfo| {
+            let problem = r.problem.as_ref().map_or_else(String::new, |problem| style.bad(problem));
+            vec![
+                r.record_id.to_string(),
+                r.kind.to_string(),
+                r.height.map_or_else(|| "-".into(), |height| height.to_string()),
+                state(r.state).into(),
+                r.bytes.to_string(),
+                r.uploader.short(),
+                problem,
+            ]
         };
-        let names = ["record_id", "kind", "height", "state", "bytes", "uploader"];
-        let short = |name: &str, text: String| if name == "uploader" { text.chars().take(8).collect() } else { text };
-        let rows: Vec<_> =
-            records.iter().map(|r| names.iter().map(|name| short(name, cell(r, name))).collect()).collect();
-        style.table(&["record", "kind", "height", "state", "bytes", "uploader"], &rows)
+        let rows: Vec<_> = self.0.records.iter().map(row).collect();
+        style.table(&["record", "kind", "height", "state", "bytes", "uploader", ""], &rows)
     }
 }
 
@@ -74,11 +81,9 @@ impl Report for MineReport {
 pub(super) fn list(args: &ListArgs, context: &Context) -> Outcome {
     let client = context.client()?;
     if args.mine {
-        let mut own: Value = client.get("/v1/wallet/records")?;
-        if let Some(records) = own["records"].as_array_mut() {
-            let surplus = records.len().saturating_sub(args.limit);
-            records.drain(..surplus);
-        }
+        let mut own: WalletRecordsResponse = client.get("/v1/wallet/records")?;
+        let surplus = own.records.len().saturating_sub(args.limit);
+        own.records.drain(..surplus);
         context.output.report(&MineReport(own));
         return Ok(Exit::Ok);
     }
@@ -131,34 +136,47 @@ pub(super) fn show(id: &RecordId, context: &Context) -> Outcome {
     Ok(Exit::Ok)
 }
 
+/// What of `/v1/wallet/records/{id}` surrounds the content. (A flattened struct cannot hold raw JSON when it is read.)
+#[derive(Deserialize)]
+struct Around {
+    checks: Checks,
+    content: Box<RawValue>,
+}
+
 #[derive(Serialize)]
 struct OpenReport {
     #[serde(flatten)]
-    record: Value,
+    info: WalletRecordInfo,
+    checks: Checks,
+    passed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<PathBuf>,
-    #[serde(skip)]
-    checks: Checks,
+    /// Byte for byte as it was sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Box<RawValue>>,
 }
 
 impl Report for OpenReport {
     fn text(&self, style: Style) -> String {
-        let text = |name: &str| match &self.record[name] {
-            Value::String(text) => text.clone(),
-            Value::Null => "-".into(),
-            other => other.to_string(),
+        let info = &self.info;
+        let role = info.uploader_role.map_or("not enrolled", |role| role.name());
+        let block = match (info.height, info.block_id) {
+            (Some(height), Some(id)) => format!("height {height}, {id}"),
+            _ => "none yet: it waits in the pool".into(),
         };
         let mut out = style.fields(&[
-            ("record", text("record_id")),
-            ("kind", style.strong(&text("kind"))),
-            ("uploader", format!("{} ({})", text("uploader"), text("uploader_role"))),
-            ("block", format!("height {}, {}", text("height"), text("block_id"))),
+            ("record", info.record_id.to_string()),
+            ("kind", style.strong(info.kind.name())),
+            ("uploader", format!("{} ({role})", info.uploader)),
+            ("block", block),
         ]);
         out.push('\n');
         self.checks.each().iter().for_each(|(_, passed, what)| out += &style.check(*passed, what));
-        match &self.file {
-            Some(file) => out += &format!("\nContent written to {}\n", file.display()),
-            None => out += &format!("\n{:#}\n", self.record["content"]),
+        if let Some(file) = &self.file {
+            out += &format!("\nContent written to {}\n", file.display());
+        }
+        if let Some(content) = &self.content {
+            out += &format!("\n{content}\n");
         }
         out
     }
@@ -166,19 +184,16 @@ impl Report for OpenReport {
 
 /// `medring record open`.
 pub(super) fn open(args: &OpenArgs, context: &Context) -> Outcome {
-    let id = &args.record.id;
-    let found: Option<Value> = context.client()?.find(&format!("/v1/wallet/records/{id}"))?;
-    let mut record = found.ok_or_else(|| {
-        let what =
-            "is not in this node's wallet: it is sealed to someone else, or the wallet has not scanned its block yet";
-        Failure::new(Exit::NotSo, format!("record {id} {what}; see `medring record list --mine`"))
-    })?;
-    let malformed = |e| Failure::new(Exit::Protocol, format!("the node's checks are not understood: {e}"));
-    let checks: Checks = serde_json::from_value(record["checks"].clone()).map_err(malformed)?;
+    let path = format!("/v1/wallet/records/{}", args.record.id);
+    let answer = Zeroizing::new(context.client()?.get_bytes(&path, ANSWER_BYTES_MAX)?);
+    let malformed = |e| Failure::new(Exit::Protocol, format!("the node's answer is not understood: {e}"));
+    let info: WalletRecordInfo = serde_json::from_slice(&answer).map_err(malformed)?;
+    let Around { checks, content } = serde_json::from_slice(&answer).map_err(malformed)?;
     if let Some(path) = &args.out {
-        input::write_new(path, format!("{:#}\n", record["content"]).as_bytes())?;
-        record["content"].take();
+        input::write_new(path, content.get().as_bytes())?;
     }
-    context.output.report(&OpenReport { record, file: args.out.clone(), checks });
-    Ok(if checks.passed() { Exit::Ok } else { Exit::NotSo })
+    let (file, passed) = (args.out.clone(), checks.passed());
+    let content = file.is_none().then_some(content);
+    context.output.report(&OpenReport { info, checks, passed, file, content });
+    Ok(if passed { Exit::Ok } else { Exit::NotSo })
 }
