@@ -10,7 +10,7 @@ use rocksdb::{
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Uncompressed blocks, index and filter blocks of all columns together, bytes.
 const BLOCK_CACHE_BYTES: usize = 16 << 20;
@@ -41,6 +41,9 @@ struct Shared {
     // Fields are dropped in this order: the lock goes last.
     db: DB,
     _lock: File,
+    /// What the first failed write said. RocksDB aborts the process when a log that failed is synced, so nothing is written
+    /// after it: the store has to be opened anew.
+    failed: OnceLock<String>,
 }
 
 impl std::fmt::Debug for RocksEngine {
@@ -71,13 +74,26 @@ impl RocksEngine {
         if !made {
             lock.write_all(b"This folder holds a medring store.\n").map_err(trouble)?;
         }
-        Ok(Self { shared: Arc::new(Shared { db, _lock: lock }), free_bytes_min: FREE_BYTES_MIN })
+        Ok(Self {
+            shared: Arc::new(Shared { db, _lock: lock, failed: OnceLock::new() }),
+            free_bytes_min: FREE_BYTES_MIN,
+        })
     }
 
     /// The same store, refusing to write where less than `bytes` would be left free on the disk; 64 MiB unless told.
     #[must_use]
     pub fn keeping_free(self, bytes: u64) -> Self {
         Self { free_bytes_min: bytes, ..self }
+    }
+
+    fn unless_failed(&self, write: impl FnOnce(&DB) -> Result<(), rocksdb::Error>) -> Result<(), StorageError> {
+        if let Some(earlier) = self.shared.failed.get() {
+            return Err(StorageError::Io { problem: format!("an earlier write failed: {earlier}") });
+        }
+        write(&self.shared.db).map_err(|e| {
+            let _ = self.shared.failed.set(e.to_string());
+            io_error(&e)
+        })
     }
 
     fn column(&self, column: Column) -> Result<&rocksdb::ColumnFamily, StorageError> {
@@ -241,10 +257,10 @@ impl Engine for RocksEngine {
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
         refuse_full_disk(self.shared.db.path(), self.free_bytes_min)?;
-        self.shared.db.write_opt(writes, &options).map_err(|e| io_error(&e))
+        self.unless_failed(|db| db.write_opt(writes, &options))
     }
 
     fn sync(&self) -> Result<(), StorageError> {
-        self.shared.db.flush_wal(true).map_err(|e| io_error(&e))
+        self.unless_failed(|db| db.flush_wal(true))
     }
 }

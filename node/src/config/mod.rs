@@ -46,6 +46,8 @@ pub struct NetworkConfig {
     pub bootstrap: Vec<Multiaddr>,
     /// Most links at one time, 1 … 250; a quarter is kept for links we open.
     pub max_peers: u32,
+    /// A file to which every outgoing payload is copied before it is encrypted; test networks only.
+    pub capture: Option<PathBuf>,
 }
 
 /// `[api]`.
@@ -124,7 +126,7 @@ impl Default for Config {
 impl Default for NetworkConfig {
     fn default() -> Self {
         let loopback = Multiaddr::from(std::net::Ipv4Addr::LOCALHOST).with(Protocol::Tcp(0));
-        Self { listen: vec![loopback], bootstrap: Vec::new(), max_peers: 64 }
+        Self { listen: vec![loopback], bootstrap: Vec::new(), max_peers: 64, capture: None }
     }
 }
 

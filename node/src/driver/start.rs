@@ -9,7 +9,7 @@ use crate::api;
 use crate::config::{Config, MiningConfig};
 use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
 use crate::miner::{Miner, MinerConfig};
-use crate::net::{self, Command, Net, NetConfig};
+use crate::net::{self, Capture, Command, Net, NetConfig};
 use crate::telemetry::Metrics;
 use crate::wallet::{Keystore, Wallet};
 use libp2p::identity::Keypair;
@@ -38,6 +38,7 @@ struct Opened {
     store: ChainStore<RocksEngine>,
     wallet: Option<Arc<Wallet>>,
     key: Keypair,
+    capture: Capture,
 }
 
 impl Node {
@@ -60,6 +61,7 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     for (key, set) in [
         ("mining.hashes_per_second", config.mining.hashes_per_second.is_some()),
         ("mining.seed", config.mining.seed.is_some()),
+        ("network.capture", config.network.capture.is_some()),
     ] {
         if set && !params.is_testnet() {
             return Err(StartError::TestnetOnly { key, chain: params.name });
@@ -73,7 +75,10 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         Wallet::open(&folder.wallet(), keystore, &params.chain_id(), config.wallet.birthday_height).map(Arc::new)
     };
     let wallet = keystore.as_ref().map(open).transpose()?;
-    Ok(Opened { folder, params, store, wallet, key })
+    let capture = config.network.capture.as_deref();
+    let refused = |source| StartError::Folder { folder: capture.unwrap_or(&config.data_dir).to_owned(), source };
+    let capture = Capture::open(capture).map_err(refused)?;
+    Ok(Opened { folder, params, store, wallet, key, capture })
 }
 
 fn read_genesis(path: &Path) -> Result<Params, StartError> {
@@ -128,7 +133,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     // Ends with the node's own stop too, and not only with the caller's.
     let stop = shutdown.child_token();
     let undo = stop.clone().drop_guard();
-    let Opened { folder, params, store, wallet, key } = opened;
+    let Opened { folder, params, store, wallet, key, capture } = opened;
     let listener = api::bind(config.api.listen).await?;
     let api_address = listener.local_addr().unwrap_or(config.api.listen);
     let token = ApiToken::draw(&mut clock::os_rng());
@@ -150,7 +155,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     };
     tokio::spawn(event_log::run(events.subscribe(), params.chain_id().to_string(), clock::now_ms));
     let (inputs_tx, inputs) = mpsc::channel(INPUTS_MAX);
-    let net_config = net_config(&config, &params, key, machine.metrics.clone());
+    let net_config = net_config(&config, &params, key, (capture, machine.metrics.clone()));
     let Net { commands, links, peer_id, listen, task: net_task } =
         net::start(net_config, inputs_tx, events.clone(), stop.clone()).await?;
 
@@ -199,7 +204,12 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     Ok(handle)
 }
 
-fn net_config(config: &Config, params: &Params, key: Keypair, metrics: Arc<Metrics>) -> NetConfig {
+fn net_config(
+    config: &Config,
+    params: &Params,
+    key: Keypair,
+    (capture, metrics): (Capture, Arc<Metrics>),
+) -> NetConfig {
     NetConfig {
         key,
         chain: params.chain_id(),
@@ -207,6 +217,7 @@ fn net_config(config: &Config, params: &Params, key: Keypair, metrics: Arc<Metri
         listen: config.network.listen.clone(),
         bootstrap: config.network.bootstrap.clone(),
         max_peers: config.network.max_peers,
+        capture,
         metrics,
         now_ms: clock::now_ms,
     }

@@ -1,5 +1,6 @@
 //! What our nodes speak: gossip for records and blocks, status and sync by request, identify, ping, and limits on links.
 
+use super::NetConfig;
 use super::codec::{StatusCodec, SyncCodec};
 use super::gate::Gate;
 use crate::core::Topic;
@@ -8,7 +9,7 @@ use libp2p::gossipsub::{
 };
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, Swarm, connection_limits, identify, identity, memory_connection_limits, ping};
+use libp2p::{StreamProtocol, Swarm, connection_limits, identify, memory_connection_limits, ping};
 use libp2p::{noise, tcp, yamux};
 use medring_protocol::{ChainId, limits};
 use sha2::{Digest, Sha256};
@@ -119,34 +120,28 @@ fn link_limits(max_peers: u32) -> connection_limits::ConnectionLimits {
 }
 
 /// A swarm for `chain` with this node's key. `Err` is a bug in the settings above.
-pub(super) fn swarm(
-    key: identity::Keypair,
-    chain: &ChainId,
-    topics: &Topics,
-    agent: &str,
-    max_peers: u32,
-) -> Result<Swarm<Behaviour>, String> {
-    let public = key.public();
-    let sync_name = format!("/medring/{}/sync/1", hex::encode(&chain.0[..8]));
+pub(super) fn swarm(config: &NetConfig, topics: &Topics) -> Result<Swarm<Behaviour>, String> {
+    let sync_name = format!("/medring/{}/sync/1", hex::encode(&config.chain.0[..8]));
     let sync_name = StreamProtocol::try_from_owned(sync_name).map_err(|e| e.to_string())?;
     let requests = |timeout| {
         request_response::Config::default()
             .with_request_timeout(timeout)
             .with_max_concurrent_streams(STREAMS_PER_LINK_MAX)
     };
-    let identify = identify::Config::new("/medring/1".into(), public).with_agent_version(agent.into());
+    let identify = identify::Config::new("/medring/1".into(), config.key.public());
+    let identify = identify.with_agent_version(config.agent.clone());
     let behaviour = Behaviour {
         gate: Gate::default(),
-        limits: connection_limits::Behaviour::new(link_limits(max_peers)),
+        limits: connection_limits::Behaviour::new(link_limits(config.max_peers)),
         memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE_MAX),
         gossip: gossip(topics)?,
         status: request_response::Behaviour::with_codec(
-            StatusCodec,
+            StatusCodec { capture: config.capture.clone() },
             [(StreamProtocol::new("/medring/status/1"), ProtocolSupport::Full)],
             requests(STATUS_TIMEOUT),
         ),
         sync: request_response::Behaviour::with_codec(
-            SyncCodec,
+            SyncCodec { capture: config.capture.clone() },
             [(sync_name, ProtocolSupport::Full)],
             requests(REQUEST_TIMEOUT),
         ),
@@ -158,7 +153,7 @@ pub(super) fn swarm(
         config.set_max_num_streams(128);
         config
     };
-    let builder = libp2p::SwarmBuilder::with_existing_identity(key)
+    let builder = libp2p::SwarmBuilder::with_existing_identity(config.key.clone())
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, mux)
         .map_err(|e| e.to_string())?
@@ -174,12 +169,24 @@ pub(super) fn swarm(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Capture;
 
     #[tokio::test]
     async fn the_settings_fit_together() {
         let chain = ChainId([7; 32]);
         let topics = Topics::new(&chain);
-        swarm(identity::Keypair::generate_ed25519(), &chain, &topics, "medring/test", 1).unwrap();
+        let config = NetConfig {
+            key: libp2p::identity::Keypair::generate_ed25519(),
+            chain,
+            agent: "medring/test".into(),
+            listen: Vec::new(),
+            bootstrap: Vec::new(),
+            max_peers: 1,
+            capture: Capture::default(),
+            metrics: std::sync::Arc::default(),
+            now_ms: || 0,
+        };
+        swarm(&config, &topics).unwrap();
         assert_eq!(topics.of(&topics.ident(Topic::Blocks).hash()), Some(Topic::Blocks));
     }
 

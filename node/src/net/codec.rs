@@ -1,5 +1,6 @@
 //! Bytes of the two request protocols: length-capped both ways, decoded on the connection's own task, not on the event loop.
 
+use super::capture::Capture;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use libp2p::request_response::Codec;
@@ -11,11 +12,17 @@ use std::io;
 /// `/medring/status/1`: a [`Status`], answered by one byte. Its name holds no chain id, so that nodes of two networks still
 /// learn of each other's chain.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StatusCodec;
+pub(super) struct StatusCodec {
+    /// Told what is sent.
+    pub(super) capture: Capture,
+}
 
 /// `/medring/CHAIN/sync/1`: a [`Request`], answered by a [`Response`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct SyncCodec;
+pub(super) struct SyncCodec {
+    /// Told what is sent.
+    pub(super) capture: Capture,
+}
 
 /// The byte that says a status arrived.
 const ACK: u8 = 1;
@@ -35,7 +42,8 @@ fn malformed(error: CodecError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-async fn write_all<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Result<()> {
+async fn write_all<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8], capture: &Capture) -> io::Result<()> {
+    capture.add(bytes);
     io.write_all(bytes).await?;
     io.close().await
 }
@@ -66,14 +74,14 @@ impl Codec for StatusCodec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write_all(io, &codec::encode(&status)).await
+        write_all(io, &codec::encode(&status), &self.capture).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, (): ()) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write_all(io, &[ACK]).await
+        write_all(io, &[ACK], &self.capture).await
     }
 }
 
@@ -100,14 +108,14 @@ impl Codec for SyncCodec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write_all(io, &codec::encode(&request)).await
+        write_all(io, &codec::encode(&request), &self.capture).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Response) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write_all(io, &codec::encode(&response)).await
+        write_all(io, &codec::encode(&response), &self.capture).await
     }
 }
 
@@ -124,35 +132,35 @@ mod tests {
     fn a_request_comes_back_as_it_went() {
         let request = Request::Headers { locator: vec![BlockId([7; 32]); 3] };
         let mut wire = Cursor::new(Vec::new());
-        block_on(SyncCodec.write_request(&NAME, &mut wire, request.clone())).unwrap();
+        block_on(SyncCodec::default().write_request(&NAME, &mut wire, request.clone())).unwrap();
         let mut wire = Cursor::new(wire.into_inner());
-        assert_eq!(block_on(SyncCodec.read_request(&NAME, &mut wire)).unwrap(), request);
+        assert_eq!(block_on(SyncCodec::default().read_request(&NAME, &mut wire)).unwrap(), request);
     }
 
     #[test]
     fn too_many_bytes_are_refused_without_being_read() {
         let mut endless = futures::io::repeat(0);
-        let error = block_on(SyncCodec.read_request(&NAME, &mut endless)).unwrap_err();
+        let error = block_on(SyncCodec::default().read_request(&NAME, &mut endless)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert!(error.to_string().contains("more than"), "{error}");
-        assert!(block_on(StatusCodec.read_request(&NAME, &mut endless)).is_err());
-        assert!(block_on(SyncCodec.read_response(&NAME, &mut endless)).is_err());
+        assert!(block_on(StatusCodec::default().read_request(&NAME, &mut endless)).is_err());
+        assert!(block_on(SyncCodec::default().read_response(&NAME, &mut endless)).is_err());
     }
 
     #[test]
     fn truncated_and_trailing_bytes_are_refused() {
         let bytes = codec::encode(&Request::Pool);
         let mut short = Cursor::new(bytes[..bytes.len() - 1].to_vec());
-        assert!(block_on(SyncCodec.read_request(&NAME, &mut short)).is_err());
+        assert!(block_on(SyncCodec::default().read_request(&NAME, &mut short)).is_err());
         let mut long = Cursor::new([bytes.as_slice(), &[0]].concat());
-        assert!(block_on(SyncCodec.read_request(&NAME, &mut long)).is_err());
+        assert!(block_on(SyncCodec::default().read_request(&NAME, &mut long)).is_err());
     }
 
     #[test]
     fn an_acknowledgement_is_one_byte() {
-        assert!(block_on(StatusCodec.read_response(&NAME, &mut Cursor::new(vec![ACK]))).is_ok());
+        assert!(block_on(StatusCodec::default().read_response(&NAME, &mut Cursor::new(vec![ACK]))).is_ok());
         for wrong in [vec![], vec![0], vec![ACK, ACK]] {
-            assert!(block_on(StatusCodec.read_response(&NAME, &mut Cursor::new(wrong))).is_err());
+            assert!(block_on(StatusCodec::default().read_response(&NAME, &mut Cursor::new(wrong))).is_err());
         }
     }
 }

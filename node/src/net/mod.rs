@@ -5,6 +5,7 @@
 //! only while the core's input queue has room, so a busy core slows the peers down through TCP and not through memory.
 
 mod behaviour;
+mod capture;
 mod codec;
 mod dial;
 mod gate;
@@ -12,6 +13,7 @@ mod peers;
 mod requests;
 mod service;
 
+pub use capture::Capture;
 pub use peers::{Direction, Link};
 
 use crate::core::{Event, Input, Output};
@@ -44,6 +46,8 @@ pub struct NetConfig {
     pub bootstrap: Vec<Multiaddr>,
     /// Most links.
     pub max_peers: u32,
+    /// Where payloads are copied to before they are encrypted.
+    pub capture: Capture,
     /// Where gossip is counted.
     pub metrics: std::sync::Arc<crate::telemetry::Metrics>,
     /// The driver's clock, ms since 1970.
@@ -52,7 +56,7 @@ pub struct NetConfig {
 
 impl std::fmt::Debug for NetConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { key: _, chain, agent, listen, bootstrap, max_peers, metrics: _, now_ms: _ } = self;
+        let Self { key: _, chain, agent, listen, bootstrap, max_peers, capture: _, metrics: _, now_ms: _ } = self;
         let shown = (chain, agent, listen, bootstrap, max_peers);
         f.debug_tuple("NetConfig").field(&shown).finish_non_exhaustive()
     }
@@ -123,8 +127,7 @@ pub async fn start(
     stop: CancellationToken,
 ) -> Result<Net, NetError> {
     let topics = Topics::new(&config.chain);
-    let mut swarm = behaviour::swarm(config.key.clone(), &config.chain, &topics, &config.agent, config.max_peers)
-        .map_err(NetError::Settings)?;
+    let mut swarm = behaviour::swarm(&config, &topics).map_err(NetError::Settings)?;
     let mut listeners = Vec::new();
     for address in &config.listen {
         probe(address)?;

@@ -4,7 +4,7 @@ use super::behaviour::{Behaviour, BehaviourEvent, Topics};
 use super::dial::{self, Bootstrap};
 use super::peers::{Direction, Link, Peers};
 use super::requests::Requests;
-use super::{Command, ConnectError, NetConfig};
+use super::{Capture, Command, ConnectError, NetConfig};
 use crate::core::{Event, Input, MessageId, Output, Peer, RequestError, RequestId, Topic, Verdict};
 use crate::telemetry::Metrics;
 use futures::StreamExt;
@@ -44,6 +44,7 @@ pub(super) struct Service {
     /// What went wrong last at an address: said once, not at each attempt.
     failures: BTreeMap<Multiaddr, String>,
     listeners: Vec<ListenerId>,
+    capture: Capture,
     ready: Option<oneshot::Sender<Vec<Multiaddr>>>,
     metrics: Arc<Metrics>,
     now_ms: fn() -> u64,
@@ -81,6 +82,7 @@ impl Service {
             isolated: Vec::new(),
             failures: BTreeMap::new(),
             listeners,
+            capture: config.capture.clone(),
             ready: Some(ready),
             metrics: config.metrics.clone(),
             now_ms: config.now_ms,
@@ -197,6 +199,7 @@ impl Service {
     fn publish(&mut self, topic: Topic, bytes: Vec<u8>) {
         let length = bytes.len();
         let ident = self.topics.ident(topic).clone();
+        self.capture.add(&bytes);
         match self.swarm.behaviour_mut().gossip.publish(ident, bytes) {
             Ok(_) => {}
             Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => {

@@ -37,6 +37,8 @@ pub struct DemoOptions {
     pub vitals: Option<PathBuf>,
     /// Leave the nodes running at the end.
     pub keep_running: bool,
+    /// Each node copies what it sends, before it is encrypted, to a file in its folder: for leak tests.
+    pub capture: bool,
 }
 
 /// Why the demo ended early.
@@ -93,6 +95,7 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
         later: (1..inputs.patients.len()).map(|k| (patient_name(k), Some(Role::Patient))).collect(),
         mine: true,
         link: true,
+        capture: options.capture,
         quota_bytes: UpOptions::QUOTA_BYTES,
         binary: options.binary.clone(),
     };

@@ -27,6 +27,8 @@ pub struct UpOptions {
     pub mine: bool,
     /// Whether each node links to all others from the start.
     pub link: bool,
+    /// Whether each node copies what it sends, before it is encrypted, to `payloads` in its folder: for leak tests.
+    pub capture: bool,
     /// Bytes that one uploader of any role may place in 144 heights.
     pub quota_bytes: u64,
     /// The medring binary.
@@ -54,6 +56,7 @@ impl UpOptions {
             later: Vec::new(),
             mine: true,
             link: true,
+            capture: false,
             quota_bytes: Self::QUOTA_BYTES,
             binary,
         }
@@ -119,10 +122,15 @@ pub(super) fn node_config(options: &NodeConfig<'_>) -> String {
     let mut text = String::from("# Written by `medring testnet up`.\n");
     let quote = |path: &Path| toml_string(&path.to_string_lossy());
     let list = |items: &[String]| items.iter().map(|i| toml_string(i)).collect::<Vec<_>>().join(", ");
+    let capture = if options.capture {
+        format!("capture = {}\n", quote(&options.folder.join("payloads")))
+    } else {
+        String::new()
+    };
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "data_dir = {data}\ngenesis = {genesis}\n\n[network]\nlisten = [{listen}]\nbootstrap = [{bootstrap}]\n\n\
+        "data_dir = {data}\ngenesis = {genesis}\n\n[network]\nlisten = [{listen}]\nbootstrap = [{bootstrap}]\n{capture}\n\
          [api]\nlisten = \"127.0.0.1:0\"\n\n[mining]\nenabled = {mine}\nthreads = 1\nhashes_per_second = {rate}\nseed = {seed}\n\n\
          [wallet]\nkeystore = {keystore}\npassphrase_file = {passphrase}\n\n[log]\nformat = \"text\"\nfilter = \"info\"\n",
         data = quote(&options.folder.join("data")),
@@ -132,6 +140,7 @@ pub(super) fn node_config(options: &NodeConfig<'_>) -> String {
         mine = options.mine,
         rate = HASHES_PER_SECOND,
         seed = options.seed,
+        capture = capture,
         keystore = quote(&options.folder.join("keystore.json")),
         passphrase = quote(&options.folder.join("passphrase")),
     );
@@ -145,6 +154,7 @@ pub(super) struct NodeConfig<'a> {
     pub(super) listen: &'a str,
     pub(super) bootstrap: &'a [String],
     pub(super) mine: bool,
+    pub(super) capture: bool,
     pub(super) seed: u64,
 }
 

@@ -72,7 +72,7 @@ impl Testnet {
         for i in 0..options.nodes.len() {
             let earlier = self.state.nodes[..i].iter().filter_map(|n| n.address.clone()).collect::<Vec<_>>();
             let bootstrap = if options.link { earlier } else { Vec::new() };
-            self.write_config(i, &format!("/ip4/127.0.1.{}/tcp/0", i + 1), &bootstrap, options.mine)?;
+            self.write_config(i, &format!("/ip4/127.0.1.{}/tcp/0", i + 1), &bootstrap, options)?;
             self.start(i)?;
             let node = &self.state.nodes[i];
             let (address, api) = (node.address.clone().unwrap_or_default(), node.api.clone().unwrap_or_default());
@@ -83,19 +83,35 @@ impl Testnet {
         for (i, own) in addresses.iter().enumerate() {
             let listen = own.split("/p2p/").next().unwrap_or_default();
             let others: Vec<_> = addresses.iter().filter(|a| *a != own && options.link).cloned().collect();
-            self.write_config(i, listen, &others, options.mine)?;
+            self.write_config(i, listen, &others, options)?;
         }
         for i in options.nodes.len()..self.state.nodes.len() {
-            self.write_config(i, &format!("/ip4/127.0.1.{}/tcp/0", i + 1), &addresses, false)?;
+            self.write_config(i, &format!("/ip4/127.0.1.{}/tcp/0", i + 1), &addresses, options)?;
         }
         Ok(())
     }
 
-    fn write_config(&self, i: usize, listen: &str, bootstrap: &[String], mine: bool) -> Result<(), TestnetError> {
+    fn write_config(
+        &self,
+        i: usize,
+        listen: &str,
+        bootstrap: &[String],
+        options: &UpOptions,
+    ) -> Result<(), TestnetError> {
         let node = &self.state.nodes[i];
         let genesis = self.folder.join("genesis.json");
         let seed = self.state.seed.wrapping_mul(1000).wrapping_add(i as u64) & 0x7fff_ffff_ffff_ffff;
-        let config = NodeConfig { folder: &node.folder, genesis: &genesis, listen, bootstrap, mine, seed };
+        // Those that start later only look on.
+        let mine = options.mine && i < options.nodes.len();
+        let config = NodeConfig {
+            folder: &node.folder,
+            genesis: &genesis,
+            listen,
+            bootstrap,
+            mine,
+            capture: options.capture,
+            seed,
+        };
         std::fs::write(node.config(), config::node_config(&config)).map_err(io(&node.config()))
     }
 }

@@ -70,6 +70,7 @@ pub(super) fn run(args: DemoArgs, context: &Context) -> Outcome {
         bundle: args.bundle,
         vitals: args.vitals,
         keep_running: args.keep,
+        capture: false,
     };
     let mut steps = Steps::new(context.output);
     let summary = demo::run(&options, &mut |p| steps.tell(p));

@@ -1,0 +1,40 @@
+//! `medring testnet demo` as a newcomer runs it.
+
+use super::harness::{medring, processes_of};
+use serde_json::Value;
+
+#[test]
+fn the_demo_passes_and_leaves_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("demo");
+    let ran =
+        medring(["testnet", "demo", "--seed", "11", "--block-time", "1s", "--json", "--dir", dir.to_str().unwrap()]);
+    let summary = ran.ok().json();
+    let kinds: Vec<_> = summary["records"].as_array().unwrap().iter().map(|r| r["kind"].as_str().unwrap()).collect();
+    for kind in ["ehr", "emr", "phr"] {
+        assert!(kinds.contains(&kind), "{kind} is not among {kinds:?}");
+    }
+    for record in summary["records"].as_array().unwrap() {
+        assert!(record["checks"].as_array().is_some_and(|checks| checks.len() >= 4), "{record}");
+        assert!(record["confirmations"].as_u64() >= Some(3), "{record}");
+    }
+    let mined: u64 = summary["chain"]["mined"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!(Some(mined), summary["chain"]["height"].as_u64(), "every block was mined by one of the four: {summary}");
+    assert_eq!(processes_of(&dir), Vec::<String>::new());
+    for node in ["healthcenter", "doctor", "patient", "outsider"] {
+        assert!(dir.join(node).join("node.log").exists(), "{node} logged");
+    }
+}
+
+#[test]
+fn the_demo_names_a_file_that_is_no_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, dir) = (folder.path().join("letter.json"), folder.path().join("demo"));
+    std::fs::write(&file, b"Dear doctor,").unwrap();
+    let args = |bundle: &str| medring(["testnet", "demo", "--bundle", bundle, "--dir", dir.to_str().unwrap()]);
+    args(file.to_str().unwrap()).fails(65, &["letter"]);
+    args(folder.path().join("none.json").to_str().unwrap()).fails(66, &["none.json"]);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    args(folder.path().join("empty").to_str().unwrap()).fails(66, &["--bundle"]);
+}

@@ -1,0 +1,14 @@
+//! Whole nodes as real processes: what the project promises, tried from outside.
+//!
+//! Each test has a testnet of its own in a temporary folder, waits on conditions with a deadline that names what it
+//! awaited, prints its seed (set `MEDRING_SEED` to repeat one), and leaves no process behind, also when it fails.
+
+mod bad_input;
+mod chain_file;
+mod demo;
+mod fork;
+mod harness;
+mod leak;
+mod records;
+mod refusals;
+mod testnet;
