@@ -29,7 +29,8 @@ fn bundle(notes: usize) -> Bundle {
         hex::encode(bytes)
     };
     let mut entries = vec![
-        r#"{"fullUrl":"urn:uuid:p","resource":{"resourceType":"Patient","id":"p","birthDate":"1970-05-05"}}"#.to_owned(),
+        r#"{"fullUrl":"urn:uuid:p","resource":{"resourceType":"Patient","id":"p","birthDate":"1970-05-05"}}"#
+            .to_owned(),
         r#"{"resource":{"resourceType":"Condition","code":{"text":"asthma"},"subject":{"reference":"urn:uuid:p"}}}"#
             .to_owned(),
     ];
@@ -51,7 +52,8 @@ fn a_record_made_here_passes_every_rule_and_opens_for_its_recipient_alone() {
     let mut drafts =
         Draft::from_bundle(Kind::Ehr, &bundle(0), &Policy::Minimal, &kit.params, &kit.patient.keys).unwrap();
     let draft = drafts.pop().filter(|_| drafts.is_empty()).unwrap();
-    let made = seal_record(&kit.params, &kit.healthcare_center.secret, &kit.patient.keys, &draft, at, &mut rng()).unwrap();
+    let made =
+        seal_record(&kit.params, &kit.healthcare_center.secret, &kit.patient.keys, &draft, at, &mut rng()).unwrap();
     let record = made.record;
     assert_eq!(record.envelope.stamp_ms % kit.params.stamp_granularity_ms, 0);
     assert_eq!(record.envelope.expiry_height, 1 + kit.params.expiry_window_heights / 2);
