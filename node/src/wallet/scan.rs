@@ -139,7 +139,8 @@ impl Wallet {
             while !cancel.load(Ordering::Relaxed) {
                 let Some((block, index, content)) = items.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
                 let opened = match seal::open_as(chain, content, &self.participant, self.identity.chebyshev()) {
-                    Ok(None) => continue,
+                    // Consensus lets nothing misshapen pass, and it says nothing about whose it is.
+                    Ok(None) | Err(OpenError::Shape(_)) => continue,
                     Ok(Some(opened)) => Ok(opened),
                     Err(problem) => Err(problem),
                 };

@@ -3,8 +3,10 @@
 use super::*;
 use medring_protocol::RecordId;
 use medring_protocol::chain::rules::RuleSet;
+use medring_protocol::chebyshev::PublicKey;
 use medring_protocol::identity::{IdentitySecret, Revocation};
 use medring_protocol::record::{Kind, Record};
+use medring_protocol::seal::{self, PlainKind, SealContext, SensitivePlain, To};
 use medring_protocol::testkit::{Actor, Kit, TestChain};
 use medring_storage::{ChainStore, Durability, MemoryEngine, PoolEntry, Reorg};
 use rand::SeedableRng;
@@ -292,4 +294,92 @@ fn a_failed_write_loses_nothing() {
     assert_eq!(scan(&patient, &store).found, ids(&kit, &mine), "the next scan does it");
     drop(patient);
     assert_eq!(ids_of(&wallet(dir.path(), &kit.patient, &kit, 0)), ids(&kit, &mine));
+}
+
+/// An EHR by the kit's hospital, sealed to the patient's key with `recipient` named inside.
+fn sealed_naming(kit: &Kit, recipient: &Actor) -> Record {
+    let uploader = &kit.healthcare_center;
+    let context = SealContext { chain: &kit.chain, kind: Kind::Ehr, uploader: &uploader.id, public: &[] };
+    let plain = SensitivePlain::new(recipient.id, PlainKind::FhirBundle, b"whose?".to_vec());
+    let key = PublicKey::validate(&kit.patient.keys.chebyshev).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(77);
+    let sealed = seal::seal(&context, To::Participant(&key), &plain, 1024, &mut rng).unwrap();
+    kit.sign(sealed.content, 2)
+}
+
+#[test]
+fn a_record_made_for_another_patient_and_sealed_to_my_key_is_not_taken_for_mine() {
+    let kit = Kit::new(10);
+    let mut chain = TestChain::enrolled(&kit, RuleSet::standard());
+    let forged = sealed_naming(&kit, &kit.extra_patient(1));
+    let mut damaged = kit.sealed_record(Kind::Emr, "content", &kit.patient, 3, 2).content;
+    *damaged.sealed.last_mut().unwrap() ^= 1;
+    chain.extend(vec![forged.clone(), kit.sign(damaged, 2)]).unwrap();
+    let (store, dir) = (open_store(&kit), tempfile::tempdir().unwrap());
+    follow(&store, &chain);
+    let patient = wallet(dir.path(), &kit.patient, &kit, 0);
+    scan(&patient, &store);
+    let [other, broken] = patient.records().try_into().unwrap();
+    assert!(other.problem.unwrap().contains("names another recipient"));
+    assert!(!other.checks.recipient && other.checks.signature && other.checks.role);
+    assert!(broken.problem.unwrap().contains("altered"));
+    assert!(!broken.checks.commitment && !broken.checks.passed());
+    let refused = patient.open_record(&store, &forged.id(&kit.chain)).unwrap_err();
+    assert!(matches!(refused, WalletError::Open { problem: seal::OpenError::OtherRecipient, .. }), "{refused}");
+}
+
+/// A chain on which consensus looks away: the wallet's checks stand on their own feet.
+#[test]
+fn what_consensus_would_never_let_pass_fails_the_wallets_own_checks() {
+    let kit = Kit::new(11);
+    let lax = RuleSet::standard().without("R-SIG").without("R-ENVELOPE-SIG").without("R-ROLE").without("R-UPLOADER");
+    let mut chain = TestChain::new(&kit, lax);
+    let stranger = kit.extra_patient(4);
+    let mut unsigned = kit.sealed_record(Kind::Ehr, "one", &kit.patient, 1, 1);
+    unsigned.signature.0[0] ^= 1;
+    let mut content = kit.sealed_record(Kind::Ehr, "two", &kit.patient, 2, 1).content;
+    content.uploader = kit.doctor.id;
+    let wrong_role = kit.sign_as(&kit.doctor, content.clone(), 1);
+    content.uploader = stranger.id;
+    let unknown = kit.sign_as(&stranger, content, 1);
+    let too_early = kit.sealed_record(Kind::Emr, "three", &kit.patient, 3, 1);
+    // Enrolled in the same block as its first record: one too early.
+    chain.extend(vec![kit.enrol_all(1), too_early.clone()]).unwrap();
+    chain.extend(vec![unsigned.clone(), wrong_role, unknown]).unwrap();
+    let store = open_store(&kit);
+    let leaved = |height: usize| {
+        let block = chain.blocks[height - 1].0.clone();
+        checks::Leaved::new(&kit.chain, block.id(), block)
+    };
+    follow_lax(&store, &chain);
+    let verdict = |height: usize, index: u32| {
+        let leaved = leaved(height);
+        let record = leaved.block.records[usize::try_from(index).unwrap()].clone();
+        checks::of_chain(&store, &record, Some((&leaved, index))).unwrap().0
+    };
+    assert!(!verdict(1, 1).role && verdict(1, 1).signature, "enrolled in this very block");
+    assert!(!verdict(2, 0).signature && verdict(2, 0).role, "a flipped bit in Sig");
+    assert!(!verdict(2, 1).role && verdict(2, 1).signature, "a doctor's EHR");
+    assert!(!verdict(2, 2).role && !verdict(2, 2).signature, "nobody knows its keys");
+    // A proof that fits a block of another branch, or another place, proves nothing here.
+    let (mut stray, here) = (leaved(2), leaved(2));
+    stray.block.header.nonce += 1;
+    stray.id = stray.block.id();
+    assert!(!checks::of_chain(&store, &unsigned, Some((&stray, 0))).unwrap().0.merkle_proof);
+    assert!(!checks::of_chain(&store, &unsigned, Some((&here, 1))).unwrap().0.merkle_proof);
+    assert!(!checks::of_chain(&store, &too_early, Some((&here, 0))).unwrap().0.merkle_proof);
+    assert!(checks::of_chain(&store, &unsigned, Some((&here, 0))).unwrap().0.merkle_proof);
+}
+
+/// As [`follow`], under the chain's own rules.
+fn follow_lax(store: &Store, chain: &TestChain<'_>) {
+    let mut walk = TestChain::new(chain.kit, chain.rules.clone());
+    for (block, diff) in &chain.blocks {
+        let (verified, _) = walk.check(block).unwrap();
+        walk.connect(block.clone()).unwrap();
+        store.put_headers(&[block.header], Durability::Buffered).unwrap();
+        store.put_body(&verified, &[], Durability::Buffered).unwrap();
+        let connect = vec![(block.id(), diff.clone())];
+        store.commit(&Reorg { connect, ..Reorg::default() }, Durability::Buffered).unwrap();
+    }
 }
