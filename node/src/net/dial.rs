@@ -127,6 +127,11 @@ impl Target {
 mod tests {
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "a point in time to count from")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
     fn address(port: u16) -> Multiaddr {
         format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
     }
@@ -134,7 +139,7 @@ mod tests {
     #[tokio::test]
     async fn redials_with_growing_waits_until_linked_and_again_after_a_loss() {
         let (own, peer) = (PeerId::random(), PeerId::random());
-        let mut now = Instant::now();
+        let mut now = start();
         let mut bootstrap = Bootstrap::new(&[address(1)], own, now);
         let mut waits = Vec::new();
         for attempt in 0..8 {
@@ -159,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn an_own_address_is_left_alone_and_an_inbound_link_settles_an_address() {
         let (own, peer) = (PeerId::random(), PeerId::random());
-        let now = Instant::now();
+        let now = start();
         let with = |id| address(1).with(Protocol::P2p(id));
         let mut bootstrap = Bootstrap::new(&[with(own), with(peer)], own, now);
         assert_eq!(bootstrap.due(now), [with(peer)]);

@@ -276,10 +276,10 @@ impl Service {
             }
             BehaviourEvent::Status(event) => self.status_event(event),
             BehaviourEvent::Sync(event) => self.sync_event(event),
-            BehaviourEvent::Ping(ping::Event { connection, result: Err(failure), .. }) => {
-                if !matches!(failure, ping::Failure::Unsupported) {
-                    self.swarm.close_connection(connection);
-                }
+            BehaviourEvent::Ping(ping::Event { result: Err(ping::Failure::Unsupported), .. }) => {}
+            BehaviourEvent::Ping(ping::Event { connection, result: Err(_), .. }) => {
+                // A dead link; `ConnectionClosed` follows.
+                self.swarm.close_connection(connection);
             }
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! Whole nodes in one process: real sockets on 127.0.0.1, real folders, the HTTP API as a client sees it.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod api;
 mod common;
 mod folder;
