@@ -441,7 +441,7 @@ fn describe(error: &DialError, address: &Multiaddr) -> String {
             )
         }
         DialError::LocalPeerId { .. } => format!("{address} is this node itself"),
-        DialError::Denied { cause } => format!("{address}: {cause:?}"),
+        DialError::Denied { cause } => format!("{address}: {}", root(cause)),
         DialError::DialPeerConditionFalse(_) => format!("{address}: this peer is linked or being dialled already"),
         DialError::Transport(errors) => {
             let why = errors.first().map(|(_, error)| root(error)).unwrap_or_default();

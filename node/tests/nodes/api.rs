@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use medring_node::api::types::*;
+use medring_protocol::params::Purpose;
 use medring_protocol::record::{Kind, Record};
 use rand::SeedableRng;
 use serde_json::json;
@@ -167,4 +168,21 @@ async fn an_exported_chain_verifies_without_a_node() {
     let report = medring_protocol::chain::file::verify(answer.body.as_slice(), &rules, &mut rng, |_| {}).unwrap();
     assert_eq!((report.tip, report.height), (node.snapshot().tip, 5));
     stop(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_production_network_refuses_what_only_tests_may_do() {
+    let world = World::with_purpose(27, Purpose::Production);
+    let node = world.start("alice", &[]).await;
+    for (path, body) in [("/v1/chain/mine", json!({"blocks": 1})), ("/v1/testnet/isolate", json!({"on": true}))] {
+        let answer = post(&node, path, body).await;
+        assert_eq!(answer.status, 403, "{answer:?}");
+    }
+    assert!(node.isolate(true).await.is_err());
+    stop(node).await;
+    let mut capped = world.config("alice", &[]);
+    capped.mining.hashes_per_second = Some(1);
+    let error = world.fails(capped).await;
+    assert!(error.to_string().contains("mining.hashes_per_second"), "{error}");
+    assert_eq!(error.exit_code(), 78);
 }

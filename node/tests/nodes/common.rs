@@ -3,7 +3,7 @@
 use medring_node::config::{Config, ConfigPatch, load};
 use medring_node::core::{Event, Snapshot};
 use medring_node::driver::{Node, NodeHandle, Shutdown, StartError, Stopped, now_ms};
-use medring_protocol::params::GenesisFile;
+use medring_protocol::params::{GenesisFile, Purpose};
 use medring_protocol::testkit::Kit;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,10 +23,16 @@ pub(crate) struct World {
 impl World {
     /// A test network that begins now, so that the kit's stamps are recent.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::with_purpose(seed, Purpose::Testnet)
+    }
+
+    pub(crate) fn with_purpose(seed: u64, purpose: Purpose) -> Self {
         let kit = Kit::with_params(seed, |params| {
+            params.purpose = purpose;
             params.genesis_time_ms = now_ms();
             params.stamp_window_ms = 600_000;
-            params.future_limit_ms = 600_000;
+            params.retarget = purpose == Purpose::Production;
+            params.future_limit_ms = if params.retarget { 7_200 } else { 600_000 };
         });
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("genesis.json"), GenesisFile::new(kit.params.clone()).to_json()).unwrap();
@@ -61,7 +67,6 @@ pub(crate) fn config(data: &Path, genesis: &Path, bootstrap: &[String]) -> Confi
         ("data_dir", data.to_str().unwrap()),
         ("genesis", genesis.to_str().unwrap()),
         ("network.bootstrap", &bootstrap.join(",")),
-        ("mining.seed", "7"),
         ("mining.nice", "0"),
     ] {
         flags.set("test", key, value).unwrap();

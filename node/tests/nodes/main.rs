@@ -5,5 +5,6 @@
 mod api;
 mod common;
 mod folder;
+mod links;
 mod network;
 mod wallet;
