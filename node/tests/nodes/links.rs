@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 struct Link {
     net: Net,
+    inputs_tx: mpsc::Sender<Input>,
     inputs: mpsc::Receiver<Input>,
     stop: CancellationToken,
     _events: broadcast::Receiver<Event>,
@@ -32,8 +33,8 @@ async fn start(room: usize) -> Link {
         now_ms,
     };
     let stop = CancellationToken::new();
-    let net = net::start(config, inputs_tx, events_tx, stop.clone()).await.unwrap();
-    Link { net, inputs, stop, _events: events }
+    let net = net::start(config, inputs_tx.clone(), events_tx, stop.clone()).await.unwrap();
+    Link { net, inputs_tx, inputs, stop, _events: events }
 }
 
 impl Link {
@@ -150,20 +151,19 @@ async fn while_the_door_is_shut_nobody_gets_in_or_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_core_that_takes_no_input_is_still_obeyed() {
-    let (mut alice, bob) = (start(32).await, start(1).await);
+    let (mut alice, mut bob) = (start(32).await, start(1).await);
+    bob.inputs_tx.try_send(Input::Tick).expect("one place is free, and now none is");
     alice.dial(&bob).await.unwrap();
-    let peer = alice.connected().await;
-    for height in 0..8 {
-        alice.say(Output::SendStatus { peer, status: status(height) }).await;
-    }
-    // Bob's one place is taken by the link itself, and nobody empties it; more than fits the command queue is obeyed.
-    for _ in 0..100 {
-        bob.say(Output::Publish { topic: Topic::Records, bytes: vec![1] }).await;
-    }
-    let (reply, answer) = oneshot::channel();
-    let nowhere = "/ip4/127.0.0.1/udp/1".parse().unwrap();
-    bob.net.commands.send(Command::Connect { address: nowhere, reply }).await.unwrap();
-    let answer =
-        tokio::time::timeout(PATIENCE, answer).await.expect("awaited an answer of a network whose core is busy");
-    answer.unwrap().unwrap_err();
+    alice.connected().await;
+    let linked = bob.net.links.wait_for(|links| !links.is_empty());
+    drop(tokio::time::timeout(PATIENCE, linked).await.expect("awaited the link at bob's side").unwrap());
+    // Now bob's event loop has an input that it cannot hand over. It takes more commands than fit into its queue all the same.
+    let commands = async {
+        for _ in 0..200 {
+            bob.say(Output::Publish { topic: Topic::Records, bytes: vec![1] }).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, commands).await.expect("awaited 200 commands to be taken");
+    assert!(matches!(bob.next("the first input").await, Input::Tick));
+    bob.connected().await;
 }
