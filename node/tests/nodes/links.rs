@@ -30,6 +30,7 @@ async fn start(room: usize) -> Link {
         bootstrap: Vec::new(),
         max_peers: 8,
         metrics: Default::default(),
+        capture: None,
         now_ms,
     };
     let stop = CancellationToken::new();
