@@ -30,7 +30,7 @@ async fn start(room: usize) -> Link {
         bootstrap: Vec::new(),
         max_peers: 8,
         metrics: Default::default(),
-        capture: None,
+        capture: net::Capture::default(),
         now_ms,
     };
     let stop = CancellationToken::new();
