@@ -241,13 +241,26 @@ fn stop(args: &StopArgs, context: &Context) -> Outcome {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM)
         .map_err(|e| Failure::new(Exit::Denied, format!("cannot stop the process {}: {e}", node.pid)))?;
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
-    while rustix::process::test_kill_process(pid).is_ok() {
+    while !has_ended(&context.data_dir, node.pid) {
         if Instant::now() > deadline {
             let what = format!("the node (pid {}) has not ended after {} s; see its log", node.pid, args.timeout);
             return Err(Failure::new(Exit::NotSo, what));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(20));
     }
     context.output.report(&StopReport { stopped: true, pid: node.pid });
     Ok(Exit::Ok)
+}
+
+/// Whether the node has let go of its folder: node.json is gone or another's, and so is the lock. (Its pid may live on as a
+/// zombie until whoever started it looks.)
+fn has_ended(data_dir: &Path, pid: u32) -> bool {
+    use rustix::fs::{FlockOperation, flock};
+    match NodeFile::read(data_dir) {
+        Ok(node) if node.pid == pid => return false,
+        Ok(_) => return true,
+        Err(_) => {}
+    }
+    let lock = std::fs::File::open(data_dir.join("LOCK"));
+    lock.map_or(true, |file| flock(&file, FlockOperation::NonBlockingLockShared).is_ok())
 }
