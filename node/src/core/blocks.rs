@@ -108,6 +108,11 @@ impl<E: Engine> NodeCore<E> {
             self.held.wait_for_time(id, block, Origin { message: None, ..origin });
             return Ok(());
         }
+        let unasked = matches!(origin.source, Source::Gossip(_));
+        if unasked && block.header.height.saturating_add(limits::STALE_BLOCKS) < self.height() {
+            self.verdict(origin.message, Verdict::Ignore);
+            return Ok(());
+        }
         match self.insert_header(&block.header)? {
             Ok(()) => {}
             Err(HeaderError::Orphan(_)) => {

@@ -34,6 +34,11 @@ impl Exchange {
         self.asked.as_ref().map_or(self.next_ms, |asked| asked.deadline_ms)
     }
 
+    /// The moments kept here.
+    pub(super) fn moments(&mut self) -> impl Iterator<Item = &mut u64> {
+        std::iter::once(&mut self.next_ms).chain(self.asked.as_mut().map(|asked| &mut asked.deadline_ms))
+    }
+
     /// It did not answer.
     fn give_up(&mut self, now_ms: u64) {
         self.asked = None;

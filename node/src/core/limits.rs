@@ -4,6 +4,8 @@
 pub const ORPHANS_MAX: usize = 32;
 /// Their bytes.
 pub const ORPHAN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// An unasked block so far below our tip is not even stored: a branch with more work is told of by status, and asked for.
+pub const STALE_BLOCKS: u64 = 144;
 /// Blocks that were asked for and wait for an ancestor, a batch under way included.
 pub const SYNC_HELD_BLOCKS_MAX: usize = 64;
 /// Blocks stamped beyond the future limit, kept until their time comes.
@@ -59,6 +61,8 @@ pub const TEMPLATE_INTERVAL_MIN_MS: u64 = 250;
 pub const TEMPLATE_INTERVAL_MS: u64 = 3_000;
 /// Clocks further apart than this are warned of.
 pub const CLOCK_SKEW_WARN_MS: u64 = 10_000;
+/// A clock that went back by more than this takes all deadlines with it.
+pub const CLOCK_STEP_MS: u64 = 1_000;
 /// While this many blocks behind, commits are buffered …
 pub const CATCHING_UP_BLOCKS: u64 = 32;
 /// … and every so many blocks one is synced.

@@ -126,6 +126,11 @@ impl Mempool {
         Some(old)
     }
 
+    /// The moments of last offers.
+    pub(super) fn moments(&mut self) -> impl Iterator<Item = &mut u64> {
+        self.records.values_mut().map(|pooled| &mut pooled.offered_ms)
+    }
+
     /// Notes that a record was gossiped.
     pub(super) fn offered(&mut self, id: &RecordId, now_ms: u64) {
         if let Some(pooled) = self.records.get_mut(id) {

@@ -83,6 +83,9 @@ impl<E: Engine> NodeCore<E> {
     ///
     /// After [`Event::Fatal`] nothing is done any more, but that submissions are refused.
     pub fn handle(&mut self, now_ms: u64, input: Input) {
+        if now_ms + limits::CLOCK_STEP_MS < self.now_ms {
+            self.clock_went_back(self.now_ms - now_ms);
+        }
         self.now_ms = now_ms;
         if let Some(problem) = &self.failed {
             if let Input::Submit { ticket, .. } = input {

@@ -58,6 +58,12 @@ impl PeerState {
         }
     }
 
+    /// The moments kept here.
+    pub(super) fn moments(&mut self) -> impl Iterator<Item = &mut u64> {
+        let own = [&mut self.connected_ms, &mut self.backoff_until_ms, &mut self.served.window_ms];
+        own.into_iter().chain(self.exchange.moments())
+    }
+
     /// A failure that may be nobody's fault: it is left alone for a while, longer each time.
     pub(super) fn back_off(&mut self, now_ms: u64) {
         let wait_ms = (limits::BACKOFF_MS << self.failures.min(20)).min(limits::BACKOFF_MAX_MS);

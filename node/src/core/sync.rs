@@ -80,6 +80,15 @@ impl SyncState {
             SyncState::Blocks { asked, .. } => asked.as_ref().map(|asked| asked.deadline_ms),
         }
     }
+
+    /// The moment kept here.
+    pub(super) fn deadline_mut(&mut self) -> Option<&mut u64> {
+        match self {
+            SyncState::Idle => None,
+            SyncState::Headers { deadline_ms, .. } => Some(deadline_ms),
+            SyncState::Blocks { asked, .. } => asked.as_mut().map(|asked| &mut asked.deadline_ms),
+        }
+    }
 }
 
 impl<E: Engine> NodeCore<E> {

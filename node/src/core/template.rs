@@ -31,6 +31,11 @@ impl Templates {
         self.grew = true;
     }
 
+    /// The moment kept here.
+    pub(super) fn made_mut(&mut self) -> Option<&mut u64> {
+        self.made_ms.as_mut()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.recent.len()
     }

@@ -1,6 +1,6 @@
 //! When something is due: the moments the core keeps for itself, and the earliest of all.
 
-use super::{NodeCore, limits};
+use super::{Event, NodeCore, limits};
 use medring_storage::Engine;
 
 /// Moments in ms since 1970.
@@ -35,5 +35,17 @@ impl<E: Engine> NodeCore<E> {
         let sync = self.sync_due_ms();
         let peers = self.peers.values().filter_map(|peer| peer.due_ms());
         own.into_iter().flatten().chain(sync).chain(peers).min()
+    }
+
+    /// The machine's clock was set back: what was due in so many ms still is, and not in a day.
+    pub(super) fn clock_went_back(&mut self, by_ms: u64) {
+        let moved = |at_ms: &mut u64| *at_ms = at_ms.saturating_sub(by_ms);
+        let Timers { status_ms, status_sent_ms, reoffer_ms } = &mut self.timers;
+        [status_ms, status_sent_ms, reoffer_ms].into_iter().for_each(moved);
+        self.sync.deadline_mut().into_iter().for_each(moved);
+        self.templates.made_mut().into_iter().for_each(moved);
+        self.peers.values_mut().flat_map(|peer| peer.moments()).for_each(moved);
+        self.pool.moments().for_each(moved);
+        self.event(Event::Warning(format!("this machine's clock was set back by {by_ms} ms")));
     }
 }

@@ -173,3 +173,20 @@ fn a_template_mined_late_makes_a_side_branch_and_no_harm() {
     assert_eq!(node.tip(), block.id());
     assert!(node.core.tree().get(&late.id()).is_some());
 }
+
+#[test]
+fn an_unasked_block_far_below_our_tip_is_not_stored() {
+    let kit = Kit::new(9);
+    let genesis = kit.params.genesis();
+    let chain = branch(&kit, &genesis, 150, 1);
+    let mut node = Alone::new(&kit);
+    node.meet(EVE, &chain[149].header, u64::MAX);
+    node.serve(EVE, &chain);
+    let headers = node.core.snapshot().tables.headers;
+    assert_eq!(node.gossip_block(EVE, &kit.block(&genesis, vec![], 9)), Verdict::Ignore);
+    assert_eq!(node.core.snapshot().tables.headers, headers);
+    assert!(!node.is_dropped(EVE));
+    let near = branch(&kit, &chain[140].header, 1, 9).remove(0);
+    assert_eq!(node.gossip_block(EVE, &near), Verdict::Ignore);
+    assert_eq!(node.core.snapshot().tables.headers, headers + 1, "one that may still win is");
+}

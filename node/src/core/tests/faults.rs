@@ -183,3 +183,19 @@ fn a_clock_far_off_is_warned_of_once() {
     let warnings = node.events().into_iter().filter(|e| matches!(e, Event::Warning(text) if text.contains("clock")));
     assert_eq!(warnings.count(), 1);
 }
+
+#[test]
+fn a_clock_set_back_takes_the_deadlines_with_it() {
+    let kit = Kit::new(39);
+    let mut node = Alone::new(&kit);
+    node.meet(EVE, &kit.params.genesis(), 0);
+    node.pass(5_000);
+    let wait_ms = node.core.next_deadline().unwrap() - node.now_ms;
+    node.now_ms -= 4_000_000;
+    node.input(Input::Tick);
+    assert!(node.events().iter().any(|e| matches!(e, Event::Warning(text) if text.contains("set back"))));
+    assert!(node.core.next_deadline().unwrap() <= node.now_ms + wait_ms);
+    node.taken();
+    node.pass(limits::STATUS_INTERVAL_MS);
+    assert!(node.taken().iter().any(|o| matches!(o, Output::SendStatus { .. })));
+}
