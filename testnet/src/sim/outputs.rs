@@ -19,8 +19,9 @@ impl Simulation {
             self.output(node, output);
         }
         let Some(due) = self.nodes[node].core.as_ref().and_then(|core| core.next_deadline()) else { return };
-        // A deadline that has passed would stop time.
-        let due = due.max(self.now_ms + 1);
+        if due <= self.now_ms {
+            return self.fail(format!("node {node} would spin: what was due at {due} is not done"));
+        }
         let life = self.nodes[node].life;
         if self.nodes[node].tick_ms.is_none_or(|tick| tick > due || tick <= self.now_ms) {
             self.nodes[node].tick_ms = Some(due);

@@ -110,8 +110,13 @@ fn a_longer_branch_with_a_bad_block_is_refused_and_its_good_part_kept() {
     let before = node.core.store().state_hash().unwrap();
 
     node.meet(EVE, &b3.header, 100);
+    node.events();
     node.serve(EVE, &[first.clone(), b1.clone(), b2.clone(), b3.clone()]);
     assert!(node.is_dropped(EVE), "it served an invalid block");
+    let why = |e: &Event| matches!(e, Event::PeerFault { reason, .. } if reason.contains("R-DUP"));
+    assert!(node.events().iter().any(why));
+    let stored = node.core.store().stored_header(&b2.id()).unwrap().unwrap();
+    assert!(stored.invalid.is_some_and(|reason| reason.contains("R-DUP")), "also on disk");
     assert_eq!(node.tip(), a1.id(), "equal work of the good part is no reason to move");
     assert_eq!(node.core.store().state_hash().unwrap(), before);
     let mut node = node.restarted();

@@ -59,6 +59,8 @@ impl Alone {
     fn input(&mut self, input: Input) {
         self.core.handle(self.now_ms, input);
         self.work();
+        let due = self.core.next_deadline();
+        assert!(due.is_none_or(|due| due > self.now_ms), "what was due is done, or the driver would spin");
     }
 
     /// Verifies at once; keeps the rest.

@@ -185,4 +185,9 @@ fn an_uploader_fills_its_share_of_the_pool_and_no_more() {
     node.pass(1_000);
     node.mine();
     node.submit(&kit.record(Kind::Phr, 5, 2)).unwrap();
+
+    node.config.pool = PoolLimits { bytes_max: 2 * one, records_max: 10, uploader_bytes_max: 10 * one };
+    let mut node = node.restarted();
+    node.submit(&kit.record(Kind::Phr, 6, 2)).unwrap();
+    assert!(full(node.submit(&kit.record(Kind::Phr, 7, 2))), "its bytes are");
 }

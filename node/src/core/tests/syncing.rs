@@ -117,6 +117,7 @@ fn headers_beyond_the_future_limit_are_not_taken_and_not_blamed() {
     node.meet(EVE, &chain[10].header, u64::MAX);
     node.serve(EVE, &chain);
     assert_eq!(node.tip(), chain[9].id());
+    assert_eq!(node.core.snapshot().headers_height, 10);
     assert!(!node.is_dropped(EVE));
     for _ in 0..70 {
         node.pass(1_000);
