@@ -92,6 +92,11 @@ impl Held {
         self.ids.contains_key(id)
     }
 
+    /// Whether this block waits for its time.
+    pub(super) fn is_early(&self, id: &BlockId) -> bool {
+        self.future.keys().any(|(_, early)| early == id)
+    }
+
     /// Blocks that were asked for and wait.
     pub(super) fn asked_len(&self) -> usize {
         self.waiting.len() - self.orphans

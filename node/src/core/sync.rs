@@ -307,11 +307,15 @@ impl<E: Engine> NodeCore<E> {
             return;
         }
         let missing = self.tree.missing_bodies(&target, limits::SYNC_WINDOW_BLOCKS);
-        let here = |id: &BlockId| self.held.is_waiting(id) || self.verifying.contains_key(id);
         let queued = |id: &BlockId| self.ready.iter().any(|held| held.block.id() == *id);
-        let next: VecDeque<BlockId> = missing.iter().copied().filter(|id| !here(id) && !queued(id)).collect();
+        let under_way = |id: &BlockId| self.held.is_waiting(id) || self.verifying.contains_key(id) || queued(id);
+        // One whose time has not come (our clock was set back) is here already, and its turn may be far off.
+        let next: VecDeque<BlockId> =
+            missing.iter().copied().filter(|id| !under_way(id) && !self.held.is_early(id)).collect();
         if missing.is_empty() {
             self.sync_succeeded();
+        } else if next.is_empty() && !missing.iter().any(under_way) {
+            self.sync_failed(0);
         } else if let SyncState::Blocks { window, .. } = &mut self.sync {
             *window = next;
         }

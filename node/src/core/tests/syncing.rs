@@ -125,3 +125,27 @@ fn headers_beyond_the_future_limit_are_not_taken_and_not_blamed() {
     }
     assert_eq!(node.tip(), chain[10].id());
 }
+
+#[test]
+fn bodies_that_came_before_their_time_are_not_asked_for_again_and_again() {
+    let kit = Kit::new(27);
+    let chain = branch(&kit, &kit.params.genesis(), 10, 1);
+    let mut node = Alone::new(&kit);
+    node.meet(EVE, &chain[9].header, u64::MAX);
+    let (id, request) = node.asked(EVE).into_iter().find(|(_, r)| matches!(r, Request::Headers { .. })).unwrap();
+    let response = Ok(answer(&node.config, &chain, &request));
+    node.input(Input::Response { peer: EVE, id, response });
+    // Between headers and bodies this machine's clock is set back.
+    node.now_ms -= 60_000;
+    for _ in 0..5 {
+        node.pass(1_000);
+        for (id, request) in node.asked(EVE) {
+            let response = Ok(answer(&node.config, &chain, &request));
+            node.input(Input::Response { peer: EVE, id, response });
+        }
+    }
+    assert!(node.asked(EVE).is_empty());
+    assert_eq!(node.core.snapshot().tables.future_blocks, 10);
+    node.pass(60_000);
+    assert_eq!(node.tip(), chain[9].id());
+}
