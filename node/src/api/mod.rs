@@ -6,6 +6,7 @@ mod guard;
 mod people;
 mod problem;
 mod records;
+mod server;
 mod status;
 pub mod types;
 mod wallet;
@@ -38,19 +39,7 @@ pub(crate) async fn serve(listener: TcpListener, node: NodeHandle, stop: Shutdow
     let address = node.info().api;
     let guard = Guard::new(node.token().clone(), address);
     let router = router(node).layer(axum::middleware::from_fn_with_state(guard, guard::guard));
-    let ended = stop.clone();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
-    // Idle connections of clients must not keep a node from stopping.
-    let patience = async move {
-        ended.cancelled().await;
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    };
-    tokio::select! {
-        result = server => if let Err(error) = result {
-            tracing::error!(%error, "the API ended");
-        },
-        () = patience => {}
-    }
+    server::run(listener, router, server::Limits::NODE, stop).await;
 }
 
 fn router(node: NodeHandle) -> Router {

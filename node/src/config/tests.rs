@@ -92,6 +92,7 @@ fn the_list_of_keys_and_the_struct_say_the_same() {
         },
         wallet: WalletConfig { keystore: Some("k".into()), passphrase_file: Some("p".into()), birthday_height: 1 },
         log: LogConfig { file: Some("f".into()), ..LogConfig::default() },
+        network: NetworkConfig { capture: Some("c".into()), ..NetworkConfig::default() },
         ..Config::default()
     };
     let toml::Value::Table(table) = toml::Value::try_from(&all).unwrap() else { panic!("a table") };

@@ -81,7 +81,8 @@ impl<E: Engine> NodeCore<E> {
             bytes,
             sequence: self.pool.next_sequence() + out.returned.len() as u64,
             received_ms: self.now_ms,
-            offered_ms: self.now_ms,
+            // Other pools may never have had it: due at once.
+            offered_ms: 0,
         });
     }
 
@@ -125,6 +126,9 @@ impl<E: Engine> NodeCore<E> {
         for (record, reason) in plan.dropped {
             self.pool.remove(&record);
             self.event(Event::Dropped { record, reason });
+        }
+        if !plan.returned.is_empty() {
+            self.timers.reoffer_ms = self.now_ms;
         }
         for pooled in plan.returned {
             self.pool.insert(pooled);

@@ -53,7 +53,7 @@ pub enum StartError {
         pid: Option<u32>,
     },
     /// The folder cannot be made or written.
-    #[error("cannot use the folder {}: {source}. Choose one this user may write to (data_dir), or change its owner", .folder.display())]
+    #[error("cannot use the folder {}: {source}. {}", .folder.display(), folder_next(source))]
     Folder {
         /// The folder.
         folder: PathBuf,
@@ -118,10 +118,42 @@ impl StartError {
     }
 }
 
+/// What to do about a folder that cannot be used.
+fn folder_next(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{NotADirectory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => "Make room (df -h), then start the node again; what it confirmed is kept",
+        ReadOnlyFilesystem => "Choose a folder on a file system that can be written (data_dir)",
+        NotADirectory => "A part of this path is a file: choose another (data_dir)",
+        _ => "Choose one this user may write to (data_dir), or change its owner",
+    }
+}
+
 /// A full disk is an I/O error; a folder that is not ours, one of creation.
 fn folder_code(error: &std::io::Error) -> u8 {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => 74,
         _ => 73,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+
+    #[test]
+    fn a_full_disk_is_not_called_a_matter_of_permissions() {
+        let error = |kind: ErrorKind| StartError::Folder { folder: "data".into(), source: kind.into() };
+        for (kind, next, code) in [
+            (ErrorKind::StorageFull, "Make room", 74),
+            (ErrorKind::QuotaExceeded, "Make room", 74),
+            (ErrorKind::PermissionDenied, "change its owner", 73),
+            (ErrorKind::ReadOnlyFilesystem, "can be written", 73),
+        ] {
+            let error = error(kind);
+            assert!(error.to_string().contains(next), "{error}");
+            assert_eq!(error.exit_code(), code, "{error}");
+        }
     }
 }

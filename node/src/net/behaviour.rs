@@ -23,8 +23,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Gossip waits this long for a slow link before it is dropped from that link's queue.
 const GOSSIP_QUEUE_TIMEOUT: Duration = Duration::from_secs(8);
-/// A message seen within this time is not taken again.
-const GOSSIP_DUPLICATE_TIMEOUT: Duration = Duration::from_secs(600);
+/// A message seen within this time is neither taken nor sent again. Shorter than the core waits before it offers a record
+/// anew: a longer one would swallow every such offer.
+const GOSSIP_DUPLICATE_TIMEOUT: Duration = Duration::from_secs(50);
+const _: () = assert!(GOSSIP_DUPLICATE_TIMEOUT.as_millis() < crate::core::limits::REOFFER_MS as u128);
 /// Share of the machine's memory above which this process takes no new links.
 const MEMORY_SHARE_MAX: f64 = 0.5;
 
