@@ -32,7 +32,13 @@ pub(crate) struct NewPassphraseArgs {
 impl PassphraseArgs {
     /// The passphrase of something that exists.
     pub(crate) fn existing(&self, what: &str) -> Outcome<Passphrase> {
-        match given(self.passphrase_file.as_ref(), self.passphrase_fd)? {
+        self.existing_or(what, None)
+    }
+
+    /// The same, from this file if none is given.
+    pub(crate) fn existing_or(&self, what: &str, file: Option<PathBuf>) -> Outcome<Passphrase> {
+        let file = file.filter(|_| self.passphrase_fd.is_none());
+        match given(self.passphrase_file.as_ref().or(file.as_ref()), self.passphrase_fd)? {
             Some(passphrase) => Ok(passphrase),
             None => ask(&format!("Passphrase of {what}: "), "--passphrase-file FILE or --passphrase-fd FD"),
         }

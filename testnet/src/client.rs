@@ -32,6 +32,9 @@ pub struct NodeFile {
     pub version: String,
     /// The chain, hex.
     pub chain_id: String,
+    /// The configuration file it was started with, absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
 }
 
 /// What the API says when it refuses (RFC 9457).

@@ -42,7 +42,7 @@ pub(crate) struct NewArgs {
 /// The chain.
 #[derive(Args, Debug)]
 pub(crate) struct GenesisArgs {
-    /// The network's genesis file [default: genesis.json in the data folder]
+    /// The network's genesis file [default: genesis.json in the data folder, or what the node there says]
     #[arg(long, value_name = "FILE", env = "MEDRING_GENESIS")]
     pub(crate) genesis: Option<PathBuf>,
 }
@@ -146,7 +146,7 @@ pub(super) fn run(command: AuthorityCommand, context: &Context) -> Outcome {
         AuthorityCommand::New(args) => {
             let next =
                 "`medring key show --card authority.json`, then `medring genesis new --authority authority.json`";
-            key::create(&args.keystore.path(context), &args.passphrase, next, context)
+            key::create(&args.keystore.new_path(context), &args.passphrase, next, context)
         }
         AuthorityCommand::Challenge(args) => challenge(&args, context),
         AuthorityCommand::Answer(args) => answer(&args, context),

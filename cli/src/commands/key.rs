@@ -7,7 +7,7 @@ use crate::output::{Report, Style};
 use crate::passphrase::{NewPassphraseArgs, PassphraseArgs};
 use clap::{Args, Subcommand};
 use medring_node::wallet::challenge::Card;
-use medring_node::wallet::{self, KdfCost, Keystore};
+use medring_node::wallet::{self, KdfCost, Keystore, Passphrase};
 use medring_protocol::identity::{IdentitySecret, PublicKeys};
 use medring_protocol::{ChainId, ParticipantId};
 use serde::Serialize;
@@ -32,15 +32,24 @@ pub(crate) enum KeyCommand {
 /// Which keystore.
 #[derive(Args, Debug, Default)]
 pub(crate) struct KeystoreArgs {
-    /// The keystore [default: keystore in the data folder]
+    /// The keystore [default: keystore in the data folder, or the one the node there is configured with]
     #[arg(long, value_name = "FILE", env = "MEDRING_WALLET_KEYSTORE")]
     pub(crate) keystore: Option<PathBuf>,
 }
 
 impl KeystoreArgs {
-    /// Its path.
-    pub(crate) fn path(&self, context: &Context) -> PathBuf {
+    /// Where a new one goes.
+    pub(crate) fn new_path(&self, context: &Context) -> PathBuf {
         context.path_or(self.keystore.as_ref(), "keystore")
+    }
+
+    /// The path of one that exists: as given, in the data folder, or as the node there is configured.
+    pub(crate) fn path(&self, context: &Context) -> PathBuf {
+        let path = self.new_path(context);
+        if self.keystore.is_some() || path.symlink_metadata().is_ok() {
+            return path;
+        }
+        context.configured_wallet().keystore.unwrap_or(path)
     }
 
     /// Opens it.
@@ -48,7 +57,20 @@ impl KeystoreArgs {
         let path = self.path(context);
         // What is damaged or absent is told before anyone is asked for a passphrase.
         Keystore::inspect(&path)?;
-        Ok(Keystore::open(&path, &passphrase.existing(&path.display().to_string())?)?)
+        let passphrase = self.passphrase(context, passphrase, &path.display().to_string())?;
+        Ok(Keystore::open(&path, &passphrase)?)
+    }
+
+    /// Its passphrase: as given, from the file the node is configured with if that node's wallet is this very keystore, or
+    /// asked for.
+    fn passphrase(&self, context: &Context, given: &PassphraseArgs, what: &str) -> Outcome<Passphrase> {
+        let node = context.configured_wallet();
+        let path = self.path(context);
+        let same = node.keystore.is_some_and(|keystore| match (keystore.canonicalize(), path.canonicalize()) {
+            (Ok(configured), Ok(this)) => configured == this,
+            _ => false,
+        });
+        given.existing_or(what, node.passphrase_file.filter(|_| same))
     }
 }
 
@@ -181,7 +203,7 @@ pub(super) fn run(command: KeyCommand, context: &Context) -> Outcome {
         KeyCommand::New(args) => {
             let next = "`medring key show --card card.json`, and give the card to an authority; \
                         keep a copy with `medring key backup`";
-            return create(&args.keystore.path(context), &args.passphrase, next, context);
+            return create(&args.keystore.new_path(context), &args.passphrase, next, context);
         }
         KeyCommand::Show(args) => show(&args, context)?,
         KeyCommand::Backup(args) => backup(&args, context)?,
@@ -207,7 +229,7 @@ fn backup(args: &BackupArgs, context: &Context) -> Outcome<KeyReport> {
     let passphrase = if args.new_passphrase.is_given() {
         args.new_passphrase.fresh("the backup")?
     } else {
-        args.passphrase.existing("the backup (the keystore's own is fine)")?
+        args.keystore.passphrase(context, &args.passphrase, "the backup (the keystore's own is fine)")?
     };
     let birthdays: BTreeMap<_, _> = args.chain.zip(args.birthday).into_iter().collect();
     wallet::backup(&keystore, &birthdays, &args.out, &passphrase, KdfCost::STANDARD, &mut os_random())?;
@@ -217,7 +239,7 @@ fn backup(args: &BackupArgs, context: &Context) -> Outcome<KeyReport> {
 }
 
 fn restore(args: &RestoreArgs, context: &Context) -> Outcome<KeyReport> {
-    let path = args.keystore.path(context);
+    let path = args.keystore.new_path(context);
     let passphrase = args.passphrase.existing(&args.from.display().to_string())?;
     let (_, birthdays) = wallet::restore(&args.from, &passphrase, &path, KdfCost::STANDARD, &mut os_random())?;
     let next = "set wallet.birthday_height in the node's config.toml, and start the node: it finds the records again";

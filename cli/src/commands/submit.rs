@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// The chain, its tip, and where made records go.
 #[derive(Args, Debug)]
 pub(crate) struct Anchor {
-    /// The network's genesis file [default: genesis.json in the data folder]
+    /// The network's genesis file [default: genesis.json in the data folder, or what the node there says]
     #[arg(long, value_name = "FILE", env = "MEDRING_GENESIS")]
     pub(crate) genesis: Option<PathBuf>,
     /// Write the record into a file instead of submitting it; several get -2, -3 … before the extension

@@ -48,6 +48,7 @@ fn router(node: NodeHandle) -> Router {
         .route("/health", get(status::health))
         .route("/metrics", get(status::metrics))
         .route("/v1/status", get(status::status))
+        .route("/v1/genesis", get(status::genesis))
         .route("/v1/peers", get(status::peers).post(status::connect))
         .route("/v1/testnet/isolate", post(status::isolate))
         .route("/v1/records", get(records::list).post(records::submit).layer(record_limit))

@@ -2,7 +2,7 @@
 
 use super::problem::ApiError;
 use super::types::{
-    ConnectRequest, ConnectResponse, Health, Isolation, MiningInfo, ParticipantInfo, PeerInfo, PeersResponse, PoolInfo,
+    ConnectRequest, ConnectResponse, GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PeerInfo, PeersResponse, PoolInfo,
     StatusResponse, TipInfo,
 };
 use crate::config::check_address;
@@ -58,6 +58,10 @@ pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<Status
         clock_ms,
         uptime_ms: clock_ms.saturating_sub(info.started_ms),
     }))
+}
+
+pub(super) async fn genesis(State(node): State<NodeHandle>) -> Json<GenesisFile> {
+    Json(GenesisFile::new(node.params().clone()))
 }
 
 pub(super) async fn peers(State(node): State<NodeHandle>) -> Json<PeersResponse> {

@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 
 pub use crate::net::Direction;
 pub use crate::wallet::Checks;
+/// `GET /v1/genesis`: the file that founds the network, as `medring genesis new` wrote it but for white space.
+pub use medring_protocol::params::GenesisFile;
 
 /// `GET /health`, the only answer without a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,9 +36,10 @@ pub fn load(
     for (key, value) in &flags.0 {
         put(&mut merged, key, value.clone());
     }
-    let config: Config = Value::Table(merged)
+    let mut config: Config = Value::Table(merged)
         .try_into()
         .map_err(|e: toml::de::Error| ConfigError::Parse(e.to_string().trim().into()))?;
+    config.file = file.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     config.validate()?;
     Ok(config)
 }

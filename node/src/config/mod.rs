@@ -34,6 +34,9 @@ pub struct Config {
     pub wallet: WalletConfig,
     /// What is logged, how and where.
     pub log: LogConfig,
+    /// The file it was read from, absolute; no setting.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// `[network]`.
@@ -119,6 +122,7 @@ impl Default for Config {
             mining: MiningConfig::default(),
             wallet: WalletConfig::default(),
             log: LogConfig::default(),
+            file: None,
         }
     }
 }

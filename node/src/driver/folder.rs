@@ -25,6 +25,9 @@ pub struct NodeFile {
     pub version: String,
     /// The chain.
     pub chain_id: ChainId,
+    /// The configuration file it was started with, absolute: where keystore and passphrase file are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
 }
 
 impl NodeFile {
@@ -32,7 +35,7 @@ impl NodeFile {
     pub const NAME: &'static str = "node.json";
 
     /// For this process.
-    pub(super) fn new(info: &NodeInfo) -> Self {
+    pub(super) fn new(info: &NodeInfo, config: Option<PathBuf>) -> Self {
         Self {
             pid: std::process::id(),
             peer_id: info.peer_id.to_string(),
@@ -40,6 +43,7 @@ impl NodeFile {
             api: format!("http://{}", info.api),
             version: env!("CARGO_PKG_VERSION").into(),
             chain_id: info.chain_id,
+            config,
         }
     }
 }

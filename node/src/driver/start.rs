@@ -173,7 +173,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         mining_threads: config.mining.threads(),
         started_ms: clock::now_ms(),
     };
-    let ready = NodeFile::new(&info);
+    let ready = NodeFile::new(&info, config.file);
     let handle = NodeHandle(Arc::new(Inner {
         info,
         token,

@@ -81,7 +81,7 @@ pub(crate) struct SubmitArgs {
     /// Records that `medring record seal` wrote
     #[arg(value_name = "FILE", conflicts_with = "source")]
     files: Vec<PathBuf>,
-    /// The network's genesis file [default: genesis.json in the data folder]
+    /// The network's genesis file [default: genesis.json in the data folder, or what the node there says]
     #[arg(long, value_name = "FILE", env = "MEDRING_GENESIS")]
     genesis: Option<PathBuf>,
 }
@@ -126,7 +126,7 @@ pub(crate) struct OpenArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     record: IdArgs,
-    /// The network's genesis file [default: genesis.json in the data folder]
+    /// The network's genesis file [default: genesis.json in the data folder, or what the node there says]
     #[arg(long, value_name = "FILE", env = "MEDRING_GENESIS")]
     genesis: Option<PathBuf>,
     /// Depth at which the record counts as settled [default: as the genesis file says]
