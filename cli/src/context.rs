@@ -44,14 +44,16 @@ impl Context {
     pub(crate) fn params(&self, genesis: Option<&PathBuf>) -> Outcome<Params> {
         let path = self.path_or(genesis, "genesis.json");
         match read_genesis(&path) {
-            Err(failure) if genesis.is_none() && failure.exit == Exit::NoInput => match NodeFile::read(&self.data_dir) {
-                Ok(node) => self.params_of(&node),
-                Err(_) => {
-                    let what = "and no node runs there that could be asked; name the network's genesis file with \
+            Err(failure) if genesis.is_none() && failure.exit == Exit::NoInput => {
+                match NodeFile::read(&self.data_dir) {
+                    Ok(node) => self.params_of(&node),
+                    Err(_) => {
+                        let what = "and no node runs there that could be asked; name the network's genesis file with \
                                 --genesis FILE, or the folder of a node with --data-dir DIR";
-                    Err(Failure::new(Exit::NoInput, format!("{} is not there, {what}", path.display())))
+                        Err(Failure::new(Exit::NoInput, format!("{} is not there, {what}", path.display())))
+                    }
                 }
-            },
+            }
             read => Ok(read?.params),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::problem::ApiError;
 use super::types::{
-    ConnectRequest, ConnectResponse, GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PeerInfo, PeersResponse, PoolInfo,
-    StatusResponse, TipInfo,
+    ConnectRequest, ConnectResponse, GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PeerInfo,
+    PeersResponse, PoolInfo, StatusResponse, TipInfo,
 };
 use crate::config::check_address;
 use crate::driver::{NodeHandle, now_ms};
