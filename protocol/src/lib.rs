@@ -15,6 +15,7 @@ pub mod codec;
 pub mod deid;
 pub mod error;
 pub mod fhir;
+pub mod group;
 pub mod hash;
 pub mod identity;
 pub mod kdf;

@@ -357,12 +357,40 @@ def check_asert(case):
     yield "targets", case["targets"], computed
 
 
+# ---- groups.md ------------------------------------------------------------------------------------------------------
+
+def counted(items):
+    """u32 count, then LP of each item."""
+    return len(items).to_bytes(4, "big") + lp(*items)
+
+
+def check_group(case):
+    """Participant ids, the GID and what the owner signs, from an epoch descriptor."""
+    raw = bytes.fromhex
+    roster = []
+    for member in case["roster"]:
+        keys = raw(member["signing"]), raw(member["chebyshev"])
+        identity = h("id", SUITE, *keys)
+        yield "id", member["id"], identity.hex()
+        roster.append(identity + lp(raw(member["peer_id"])) + keys[0] + keys[1])
+    fields = [
+        SUITE, raw(case["chain"]), raw(case["group"]), case["epoch"].to_bytes(8, "big"), case["attempt"].to_bytes(4, "big"),
+        raw(case["previous"]), raw(case["random"]),
+        counted([bytes([change["kind"]]) + raw(change["who"]) for change in case["changes"]]),
+        raw(case["owner"]), raw(case["uploader"]), counted([raw(i) for i in case["patient_ids"]]), counted(roster),
+        counted([pair.to_bytes(2, "big") for pair in case["refresh"]]), case["deadline_height"].to_bytes(8, "big"),
+    ]
+    yield "gid", case["gid"], h("gid", *fields).hex()
+    yield "signing_hash", case["signing_hash"], h("ed", *fields).hex()
+
+
 # ---- one function for each file ---------------------------------------------------------------------------------------
 
 CHECKS = {
     "asert.json": check_asert,
     "chebyshev.json": check_chebyshev,
     "enrol.json": check_enrol,
+    "group.json": check_group,
     "hash.json": check_hash,
     "header.json": check_header,
     "kdf.json": check_kdf,

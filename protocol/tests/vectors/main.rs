@@ -8,6 +8,7 @@
 mod asert;
 mod chebyshev;
 mod enrol;
+mod group;
 mod hash;
 mod header;
 mod kdf;
