@@ -39,8 +39,10 @@ pub struct Inputs {
     pub patients: Vec<PatientInput>,
     /// One recording; each patient's PHR is made from it.
     pub vitals: Recording,
-    /// Where they come from, for the summary.
-    pub source: String,
+    /// Where the bundles come from, for the summary.
+    pub bundles_from: String,
+    /// Where the recording comes from.
+    pub vitals_from: String,
 }
 
 /// A committed sample: name and bytes. Made by the PyPI packages carebundle and heartpy; see testnet/samples/README.md.
@@ -77,18 +79,21 @@ fn patients(path: &Path) -> Result<Vec<PatientInput>, InputError> {
 impl Inputs {
     /// From `--bundle FILE|DIR` and `--vitals FILE`, each the committed sample if absent. `start_ms`: when the recording
     /// is said to start.
-    pub fn load(bundle: Option<&Path>, vitals: Option<&Path>, start_ms: u64) -> Result<Self, InputError> {
+    pub fn load(bundle: Option<&Path>, vitals_path: Option<&Path>, start_ms: u64) -> Result<Self, InputError> {
         let patients = match bundle {
             Some(path) => patients(path)?,
             None => vec![patient(SAMPLE_BUNDLE.0, SAMPLE_BUNDLE.1)?],
         };
-        let (file, bytes) = match vitals {
+        let (file, bytes) = match vitals_path {
             Some(path) => (path.display().to_string(), read(path)?),
             None => (SAMPLE_VITALS.0.to_string(), SAMPLE_VITALS.1.to_vec()),
         };
         let vitals = Recording::from_csv(&bytes, &Layout::default(), start_ms)
             .map_err(|e| InputError::File { file: file.clone(), problem: e.to_string() })?;
-        let bundles = bundle.map_or_else(|| format!("sample {}", SAMPLE_BUNDLE.0), |p| p.display().to_string());
-        Ok(Self { patients, vitals, source: format!("{bundles} and {file}") })
+        let named = |path: Option<&Path>, sample: &str| {
+            path.map_or_else(|| format!("{sample}, a committed sample"), |p| p.display().to_string())
+        };
+        let (bundles_from, vitals_from) = (named(bundle, SAMPLE_BUNDLE.0), named(vitals_path, SAMPLE_VITALS.0));
+        Ok(Self { patients, vitals, bundles_from, vitals_from })
     }
 }

@@ -3,20 +3,23 @@
 
 mod inputs;
 mod records;
+mod show;
 mod summary;
 
 pub use inputs::{InputError, Inputs, PatientInput};
 pub use records::Sealed;
-pub use summary::{Phase, RecordLine, Summary};
+pub use summary::{ChainFacts, Miner, Outsider, Phase, RecordLine, Summary};
 
 use crate::client::{Client, ClientError};
 use crate::procs::{Guarded, Progress, Testnet, TestnetError, UpOptions, WaitError, until};
+use medring_protocol::block::Header;
 use medring_protocol::identity::Role;
 use medring_protocol::limits::RECORD_BYTES_MAX;
 use medring_protocol::merkle::Proof;
 use medring_protocol::record::Kind;
-use medring_protocol::{RecordId, WireId};
+use medring_protocol::{BlockId, RecordId, WireId};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -103,19 +106,23 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
     let mut demo = Demo { testnet: &mut testnet, inputs, phases: Vec::new(), progress };
     demo.phases.push(Phase::new("four processes up and linked", start));
     let result = demo.play();
-    let (phases, source) = (std::mem::take(&mut demo.phases), demo.inputs.source.clone());
+    let Demo { phases, inputs, .. } = demo;
     if result.is_err() || !options.keep_running {
         testnet.down(progress)?;
     }
     let (records, chain) = result?;
     let summary = Summary {
-        source,
-        folder: testnet.folder().to_path_buf(),
-        running: options.keep_running,
+        bundles: inputs.bundles_from,
+        vitals: inputs.vitals_from,
+        patients: inputs.patients.len(),
+        outsider: Outsider { tried: records.len(), opened: 0 },
         records,
         chain,
         phases,
         seconds: start.elapsed().as_secs_f64(),
+        seed: options.seed,
+        folder: testnet.folder().to_path_buf(),
+        running: options.keep_running,
     };
     if options.keep_running {
         testnet.keep();
@@ -159,13 +166,13 @@ impl Demo<'_> {
         self.confirmed(&ids, depth)?;
         self.phases.push(Phase::new(&format!("all records {depth} deep"), at));
 
-        let at = self.step("each patient's node looks through the chain, opens and verifies");
+        let at = self.step("each patient's own node finds, opens and verifies");
         let mut lines = Vec::new();
         for patient in 0..self.inputs.patients.len() {
             let own: Vec<_> = sealed.iter().filter(|s| s.patient == patient).collect();
             lines.extend(self.patient_reads(patient, &own)?);
         }
-        self.phases.push(Phase::new("found, opened, verified by the patient", at));
+        self.phases.push(Phase::new("opened and verified by each patient's own node", at));
 
         let at = self.step("the outsider tries");
         self.outsider_reads_nothing(&sealed)?;
@@ -225,7 +232,8 @@ impl Demo<'_> {
         Ok(())
     }
 
-    /// Recomputes the Merkle root from the record and its proof, and compares with the header on the node's own chain.
+    /// Recomputes the Merkle root from the record and its proof, and checks that the header with this root is the one on
+    /// the patient's own chain.
     fn prove(&self, client: &Client, record: &Sealed) -> Result<(u64, u64), DemoError> {
         let broken = |what: &str| DemoError::Broken(format!("{} {}: {what}", record.kind, record.id));
         let answer: Value = client.get(&format!("/v1/records/{}/proof", record.id))?;
@@ -236,7 +244,12 @@ impl Demo<'_> {
         if !proof.verify(&wire, &root) {
             return Err(broken("the Merkle proof does not hold"));
         }
+        let id = BlockId(Sha256::digest(&header).into());
         let height = answer["height"].as_u64().unwrap_or_default();
+        let own: Value = client.get(&format!("/v1/blocks/{height}"))?;
+        if own["id"].as_str() != Some(id.to_string().as_str()) || header.len() != Header::LEN {
+            return Err(broken("the proof is for a block that is not on the patient's own chain"));
+        }
         Ok((height, answer["confirmations"].as_u64().unwrap_or_default()))
     }
 

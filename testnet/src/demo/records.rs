@@ -2,7 +2,7 @@
 
 use super::{DemoError, Inputs};
 use crate::procs::{Testnet, identity, now_ms, rng};
-use medring_node::wallet::{Draft, Moment, seal_record};
+use medring_node::wallet::{Draft, DraftError, Moment, seal_record};
 use medring_protocol::RecordId;
 use medring_protocol::deid::Policy;
 use medring_protocol::identity::{IdentitySecret, PublicKeys};
@@ -17,6 +17,8 @@ pub struct Sealed {
     pub patient: usize,
     /// What it is.
     pub kind: Kind,
+    /// Who made it: `healthcenter`, `doctor` or `patient`.
+    pub by: String,
     /// Its id.
     pub id: RecordId,
     /// The record.
@@ -44,16 +46,18 @@ pub(super) fn seal_all(testnet: &Testnet, inputs: &Inputs) -> Result<Vec<Sealed>
         let own = identity(seed, &name);
         let recipient = own.public();
         let fail = |e: String| DemoError::Seal(format!("{}: {e}", input.file));
-        let drafts = |kind| {
-            Draft::from_bundle(kind, &input.bundle, &Policy::Minimal, &params, &recipient)
-                .map_err(|e| fail(e.to_string()))
+        let drafts = |kind| match Draft::from_bundle(kind, &input.bundle, &Policy::Minimal, &params, &recipient) {
+            // Not every bundle has something of each kind.
+            Err(DraftError::Nothing(_)) => Ok(Vec::new()),
+            drafts => drafts.map_err(|e| fail(e.to_string())),
         };
         let vitals = Draft::from_vitals(&inputs.vitals, &Policy::Minimal, &params, &recipient);
         let vitals = vitals.map_err(|e| fail(e.to_string()))?;
         let maker = Maker { params: &params, recipient: &recipient, patient, at, seed };
-        for (drafts, by) in [(drafts(Kind::Ehr)?, &center), (drafts(Kind::Emr)?, &doctor), (vitals, &own)] {
+        let makers = [("healthcenter", &center), ("doctor", &doctor), (name.as_str(), &own)];
+        for (drafts, by) in [drafts(Kind::Ehr)?, drafts(Kind::Emr)?, vitals].iter().zip(makers) {
             for draft in drafts {
-                out.push(maker.make(&draft, by, out.len())?);
+                out.push(maker.make(draft, by, out.len())?);
             }
         }
     }
@@ -69,13 +73,14 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn make(&self, draft: &Draft, by: &IdentitySecret, number: usize) -> Result<Sealed, DemoError> {
+    fn make(&self, draft: &Draft, (name, by): (&str, &IdentitySecret), number: usize) -> Result<Sealed, DemoError> {
         let mut rng = rng(self.seed, &format!("record {number}"));
         let produced = seal_record(self.params, by, self.recipient, draft, self.at, &mut rng)
             .map_err(|e| DemoError::Seal(e.to_string()))?;
         Ok(Sealed {
             patient: self.patient,
             kind: draft.kind,
+            by: name.into(),
             id: produced.record.id(&self.params.chain_id()),
             record: produced.record,
             plain: draft.sensitive.bytes.to_vec(),

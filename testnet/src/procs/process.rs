@@ -27,6 +27,11 @@ fn stat(pid: u32) -> Option<(char, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
+/// Whether a zombie still has threads that are on their way out: until the last is gone, its files and locks are held.
+fn is_ending(pid: u32) -> bool {
+    std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|threads| threads.count() > 1)
+}
+
 impl ProcessId {
     /// Starts `medring node run --config FILE` in a process group of its own, so that a Ctrl-C at the terminal does not
     /// reach it. What it prints goes to the end of `log`.
@@ -49,13 +54,14 @@ impl ProcessId {
         i32::try_from(self.pid).ok().and_then(Pid::from_raw)
     }
 
-    /// Whether it still runs. A child of ours that ended is reaped here.
+    /// Whether it still runs, or holds anything. A child of ours that ended is reaped here.
     pub fn is_alive(self) -> bool {
         if let Some(pid) = self.handle() {
             // Fails where it is not our child: then there is nothing for us to reap.
             let _reaped = waitpid(Some(pid), WaitOptions::NOHANG);
         }
-        matches!(stat(self.pid), Some((state, started)) if state != 'Z' && started == self.started_ticks)
+        matches!(stat(self.pid), Some((state, started))
+            if started == self.started_ticks && (state != 'Z' || is_ending(self.pid)))
     }
 
     fn signal(self, signal: Signal) {

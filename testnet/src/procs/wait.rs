@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 
 /// A condition did not come true in time.
 #[derive(Debug, thiserror::Error)]
-#[error("waited {seconds:.0} s for {what}; last seen: {seen}")]
+#[error("{}", if *.interrupted {
+    format!("interrupted while waiting for {what}")
+} else {
+    format!("waited {seconds:.0} s for {what}; last seen: {seen}")
+})]
 pub struct WaitError {
     /// What was awaited.
     pub what: String,
@@ -13,6 +17,8 @@ pub struct WaitError {
     pub seen: String,
     /// How long, seconds.
     pub seconds: f64,
+    /// Whether it was [`interrupt`] that ended the wait.
+    pub interrupted: bool,
 }
 
 /// Time between two looks at a condition that lies in another process.
@@ -53,15 +59,15 @@ fn look_until<T>(
 ) -> Result<T, WaitError> {
     let start = Instant::now();
     loop {
+        let interrupted = stop();
         let seen = match look() {
             Ok(value) => return Ok(value),
-            Err(_) if stop() => "interrupted".into(),
-            Err(seen) if start.elapsed() >= limit => seen,
+            Err(seen) if interrupted || start.elapsed() >= limit => seen,
             Err(_) => {
                 std::thread::park_timeout(LOOK_EVERY);
                 continue;
             }
         };
-        return Err(WaitError { what: what.into(), seen, seconds: start.elapsed().as_secs_f64() });
+        return Err(WaitError { what: what.into(), seen, seconds: start.elapsed().as_secs_f64(), interrupted });
     }
 }

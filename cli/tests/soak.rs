@@ -1,0 +1,18 @@
+//! What takes long: short figures in `make test`, long ones with `MEDRING_SOAK=1` in `make soak`, which keeps what they print.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail, and tell, as tests do")]
+
+#[path = "soak/crash.rs"]
+mod crash;
+#[path = "soak/figures.rs"]
+mod figures;
+#[path = "e2e/harness.rs"]
+#[allow(dead_code, reason = "shared with the e2e tests, which use the rest")]
+mod harness;
+#[path = "e2e/records.rs"]
+#[allow(dead_code, reason = "shared with the e2e tests, which use the rest")]
+mod records;
+
+/// The short figure, or with `MEDRING_SOAK=1` the long one.
+fn short_or_long<T>(short: T, long: T) -> T {
+    if std::env::var_os("MEDRING_SOAK").is_some_and(|v| v == "1") { long } else { short }
+}
