@@ -119,10 +119,8 @@ impl Summary {
     fn next(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (dir, seed) = (self.folder.display(), self.seed);
         writeln!(f, "\nEverything lies in {dir}")?;
-        writeln!(
-            f,
-            "  a folder per node: config.toml, node.log, data/ (the chain); seed {seed} makes the same keys again"
-        )?;
+        writeln!(f, "  a folder per node: config.toml, node.log, data/ (the chain)")?;
+        writeln!(f, "  all keys come from seed {seed}, which is no secret")?;
         writeln!(f, "\nTry next")?;
         if let (true, Some(first)) = (self.running, self.records.first()) {
             let id = &first.record_id;
