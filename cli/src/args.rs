@@ -1,6 +1,7 @@
 //! The command line. Its help text is its specification; docs/cli.md adds exit codes and JSON schemas.
 
 use crate::commands::Command;
+use crate::failure::{Exit, Failure, Outcome};
 use clap::{Args, Parser};
 use std::path::PathBuf;
 
@@ -30,6 +31,21 @@ pub(crate) struct Globals {
     /// Data folder of the node to talk to [default: ~/.medring]
     #[arg(long, global = true, value_name = "DIR", env = "MEDRING_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Cli {
+    /// What this process was called with. Help, the version and, for people, what is wrong with the line are printed here and
+    /// end the process; `Err`: the line is wrong and asks for JSON.
+    pub(crate) fn from_command_line() -> Outcome<Self> {
+        Self::try_parse().or_else(|error| {
+            if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+                let text = error.to_string();
+                let message = text.trim().trim_start_matches("error: ").split("\n\nUsage:").next().unwrap_or_default();
+                return Err(Failure::new(Exit::Usage, format!("{message}; see --help")));
+            }
+            error.exit()
+        })
+    }
 }
 
 #[cfg(test)]

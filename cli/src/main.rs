@@ -10,11 +10,16 @@ mod output;
 mod passphrase;
 mod progress;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::from_command_line() {
+        Ok(cli) => cli,
+        Err(failure) => {
+            output::Output::new(true).failure(&failure);
+            return failure.exit.into();
+        }
+    };
     let context = context::Context::new(&cli.globals);
     match commands::run(cli.command, &context) {
         Ok(exit) => exit.into(),

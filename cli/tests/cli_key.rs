@@ -105,3 +105,18 @@ fn completions_name_the_commands() {
     }
     desk.run("completions tcsh").expect(2, "possible values");
 }
+
+#[test]
+fn a_wrong_command_line_is_told_as_json_too_and_next_steps_name_the_keystore() {
+    let desk = Desk::new();
+    for line in ["key nosuch --json", "--json key show --nosuch", "--json record show 00", "--json key show extra"] {
+        let said = desk.run(line);
+        let error: serde_json::Value =
+            serde_json::from_str(said.stderr.trim()).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+        assert_eq!(said.code, 2, "{said:?}");
+        assert_eq!(error["error"]["kind"], "usage", "{said:?}");
+    }
+    desk.run("key nosuch").expect(2, "Usage:");
+    desk.passphrase("a.pass", "a pass phrase");
+    desk.run("authority new --keystore a.key --passphrase-file a.pass").expect(0, "key show --keystore a.key --card");
+}

@@ -144,9 +144,12 @@ impl Report for FileReport {
 pub(super) fn run(command: AuthorityCommand, context: &Context) -> Outcome {
     match command {
         AuthorityCommand::New(args) => {
-            let next =
-                "`medring key show --card authority.json`, then `medring genesis new --authority authority.json`";
-            key::create(&args.keystore.new_path(context), &args.passphrase, next, context)
+            let path = args.keystore.new_path(context);
+            let next = format!(
+                "`medring key show --keystore {} --card authority.card`, then `medring genesis new --authority authority.card`",
+                path.display()
+            );
+            key::create(&path, &args.passphrase, &next, context)
         }
         AuthorityCommand::Challenge(args) => challenge(&args, context),
         AuthorityCommand::Answer(args) => answer(&args, context),

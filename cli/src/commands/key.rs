@@ -201,9 +201,13 @@ pub(super) fn create(path: &Path, passphrase: &PassphraseArgs, next: &str, conte
 pub(super) fn run(command: KeyCommand, context: &Context) -> Outcome {
     let report = match command {
         KeyCommand::New(args) => {
-            let next = "`medring key show --card card.json`, and give the card to an authority; \
-                        keep a copy with `medring key backup`";
-            return create(&args.keystore.new_path(context), &args.passphrase, next, context);
+            let path = args.keystore.new_path(context);
+            let next = format!(
+                "`medring key show --keystore {} --card my.card`, and give the card to an authority; keep a copy with \
+                 `medring key backup`",
+                path.display()
+            );
+            return create(&path, &args.passphrase, &next, context);
         }
         KeyCommand::Show(args) => show(&args, context)?,
         KeyCommand::Backup(args) => backup(&args, context)?,
