@@ -26,6 +26,22 @@ fn the_demo_passes_and_leaves_nothing_running() {
 }
 
 #[test]
+fn the_demo_takes_a_pulse_wave_and_says_when_columns_are_not_what_they_were_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = concat!(env!("CARGO_MANIFEST_DIR"), "/../testnet/samples/vitals/ppg_heartpy_100hz.csv");
+    let args = |dir: &str, more: &[&str]| {
+        let dir = folder.path().join(dir);
+        let line =
+            ["testnet", "demo", "--block-time", "1s", "--json", "--dir", dir.to_str().unwrap(), "--vitals", wave];
+        medring(line.iter().chain(more).copied())
+    };
+    args("icu", &[]).fails(65, &["ppg_heartpy_100hz.csv"]);
+    let summary = args("wave", &["--columns", "ppg@100Hz"]).ok().json();
+    let phr = summary["records"].as_array().unwrap().iter().find(|r| r["kind"] == "phr").unwrap();
+    assert!(phr["plain_bytes"].as_u64() > Some(5_000), "the whole wave is in it: {phr}");
+}
+
+#[test]
 fn the_demo_names_a_file_that_is_no_bundle() {
     let folder = tempfile::tempdir().unwrap();
     let (file, dir) = (folder.path().join("letter.json"), folder.path().join("demo"));

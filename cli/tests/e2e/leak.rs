@@ -5,6 +5,7 @@ use super::records::Maker;
 use medring_protocol::deid::identifying_strings;
 use medring_protocol::fhir::Bundle;
 use medring_protocol::record::Record;
+use medring_protocol::vitals::Layout;
 use medring_testnet::checkers::folder;
 use medring_testnet::checkers::leak::Detector;
 use medring_testnet::demo::{self, DemoOptions};
@@ -36,6 +37,7 @@ fn no_identifying_string_is_found_anywhere_and_a_planted_one_is() {
         block_time_ms: 1000,
         bundle: Some(bundles()),
         vitals: None,
+        columns: Layout::default(),
         keep_running: false,
         capture: true,
     };

@@ -5,6 +5,7 @@ use super::records::{Maker, now_ms};
 use super::short_or_long;
 use medring_node::wallet::Moment;
 use medring_protocol::record::Kind;
+use medring_protocol::vitals::Layout;
 use medring_testnet::client::ClientError;
 use medring_testnet::demo::{self, DemoOptions};
 use std::path::Path;
@@ -65,6 +66,7 @@ fn the_demo_of_many_patients_passes() {
         block_time_ms: 2000,
         bundle: Some(short_or_long(None, data).unwrap_or(samples)),
         vitals: None,
+        columns: Layout::default(),
         keep_running: false,
         capture: false,
     };

@@ -1,15 +1,16 @@
 //! What the demo shows: a bundle per patient and a recording of vital signs; the committed samples, or anyone's own files.
 
-use medring_protocol::fhir::Bundle;
-use medring_protocol::vitals::{Layout, Recording};
+use medring_node::wallet::{FileError, files};
+use medring_protocol::fhir::{BUNDLE_BYTES_MAX, Bundle};
+use medring_protocol::vitals::{CSV_BYTES_MAX, Layout, Recording};
 use std::path::{Path, PathBuf};
 
 /// Why a file cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
-    /// The disk.
-    #[error("{0}: {1}")]
-    Io(String, std::io::Error),
+    /// The file or folder cannot be read, or is too large.
+    #[error(transparent)]
+    Io(#[from] FileError),
     /// Not what was expected.
     #[error("{file}: {problem}")]
     File {
@@ -51,10 +52,6 @@ const SAMPLE_BUNDLE: (&str, &[u8]) =
 const SAMPLE_VITALS: (&str, &[u8]) =
     ("pulse_heartpy_1min.csv", include_bytes!("../../samples/vitals/pulse_heartpy_1min.csv"));
 
-fn read(path: &Path) -> Result<Vec<u8>, InputError> {
-    std::fs::read(path).map_err(|e| InputError::Io(path.display().to_string(), e))
-}
-
 fn patient(file: &str, bytes: &[u8]) -> Result<PatientInput, InputError> {
     let bundle = Bundle::parse(bytes).map_err(|e| InputError::File { file: file.into(), problem: e.to_string() })?;
     Ok(PatientInput { file: file.into(), bundle })
@@ -63,37 +60,43 @@ fn patient(file: &str, bytes: &[u8]) -> Result<PatientInput, InputError> {
 /// The bundles of a file, or of every `*.json` of a folder but an index of it, by name.
 fn patients(path: &Path) -> Result<Vec<PatientInput>, InputError> {
     let name = |p: &Path| p.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    // One byte more than the limit, so that the parser says what is wrong.
+    let read = |p: &Path| patient(&name(p), &files::read_limited(p, BUNDLE_BYTES_MAX + 1)?);
     if !path.is_dir() {
-        return Ok(vec![patient(&name(path), &read(path)?)?]);
+        return Ok(vec![read(path)?]);
     }
-    let entries = std::fs::read_dir(path).map_err(|e| InputError::Io(path.display().to_string(), e))?;
+    let entries = std::fs::read_dir(path).map_err(FileError::reading(path))?;
     let mut files: Vec<PathBuf> = entries.filter_map(Result::ok).map(|e| e.path()).collect();
     files.retain(|p| p.extension().is_some_and(|e| e == "json") && !name(p).eq_ignore_ascii_case("index"));
     files.sort();
     if files.is_empty() {
         return Err(InputError::Empty(path.display().to_string()));
     }
-    files.iter().map(|p| patient(&name(p), &read(p)?)).collect()
+    files.iter().map(|p| read(p)).collect()
 }
 
 impl Inputs {
-    /// From `--bundle FILE|DIR` and `--vitals FILE`, each the committed sample if absent. `start_ms`: when the recording
-    /// is said to start.
-    pub fn load(bundle: Option<&Path>, vitals_path: Option<&Path>, start_ms: u64) -> Result<Self, InputError> {
+    /// From `--bundle FILE|DIR` and `--vitals FILE` with what its columns are, each the committed sample if absent.
+    /// `start_ms`: when the recording is said to start.
+    pub fn load(bundle: Option<&Path>, recording: Option<(&Path, &Layout)>, start_ms: u64) -> Result<Self, InputError> {
         let patients = match bundle {
             Some(path) => patients(path)?,
             None => vec![patient(SAMPLE_BUNDLE.0, SAMPLE_BUNDLE.1)?],
         };
-        let (file, bytes) = match vitals_path {
-            Some(path) => (path.display().to_string(), read(path)?),
-            None => (SAMPLE_VITALS.0.to_string(), SAMPLE_VITALS.1.to_vec()),
+        let vitals = match recording {
+            Some((path, columns)) => {
+                let csv = files::read_limited(path, CSV_BYTES_MAX + 1)?;
+                Recording::from_csv(&csv, columns, start_ms).map_err(|e| (path.display().to_string(), e))
+            }
+            None => Recording::from_csv(SAMPLE_VITALS.1, &Layout::default(), start_ms)
+                .map_err(|e| (SAMPLE_VITALS.0.to_string(), e)),
         };
-        let vitals = Recording::from_csv(&bytes, &Layout::default(), start_ms)
-            .map_err(|e| InputError::File { file: file.clone(), problem: e.to_string() })?;
+        let vitals = vitals.map_err(|(file, e)| InputError::File { file, problem: e.to_string() })?;
         let named = |path: Option<&Path>, sample: &str| {
             path.map_or_else(|| format!("{sample}, a committed sample"), |p| p.display().to_string())
         };
-        let (bundles_from, vitals_from) = (named(bundle, SAMPLE_BUNDLE.0), named(vitals_path, SAMPLE_VITALS.0));
+        let (bundles_from, vitals_from) =
+            (named(bundle, SAMPLE_BUNDLE.0), named(recording.map(|(path, _)| path), SAMPLE_VITALS.0));
         Ok(Self { patients, vitals, bundles_from, vitals_from })
     }
 }

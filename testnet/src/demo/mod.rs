@@ -17,6 +17,7 @@ use medring_protocol::identity::Role;
 use medring_protocol::limits::RECORD_BYTES_MAX;
 use medring_protocol::merkle::Proof;
 use medring_protocol::record::Kind;
+use medring_protocol::vitals::Layout;
 use medring_protocol::{BlockId, RecordId, WireId};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -38,6 +39,8 @@ pub struct DemoOptions {
     pub bundle: Option<PathBuf>,
     /// A CSV of vital signs; `None`: the committed sample.
     pub vitals: Option<PathBuf>,
+    /// What the columns of that CSV are.
+    pub columns: Layout,
     /// Leave the nodes running at the end.
     pub keep_running: bool,
     /// Each node copies what it sends, before it is encrypted, to a file in its folder: for leak tests.
@@ -89,7 +92,8 @@ fn patient_name(patient: usize) -> String {
 /// Runs the demo and returns what there is to tell. Whatever happens, no node is left running unless it was asked for.
 pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<Summary, DemoError> {
     let start = Instant::now();
-    let inputs = Inputs::load(options.bundle.as_deref(), options.vitals.as_deref(), crate::procs::now_ms())?;
+    let recording = options.vitals.as_deref().map(|path| (path, &options.columns));
+    let inputs = Inputs::load(options.bundle.as_deref(), recording, crate::procs::now_ms())?;
     let up = UpOptions {
         folder: options.folder.clone(),
         seed: options.seed,

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{Report, Style};
 use clap::Args;
+use medring_protocol::vitals::Layout;
 use medring_testnet::demo::{self, DemoOptions, Summary};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -21,6 +22,9 @@ pub(crate) struct DemoArgs {
     /// A recording of vital signs (CSV) [default: a committed sample]
     #[arg(long, value_name = "FILE")]
     vitals: Option<PathBuf>,
+    /// What the columns of the CSV are: icu, ppg@100Hz, or for example @minute=60s,pulse=8889-8:/min,note=-
+    #[arg(long, value_name = "LAYOUT", default_value = "icu", requires = "vitals")]
+    columns: Layout,
     /// All keys and mining come from it [default: drawn]
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
@@ -62,13 +66,15 @@ fn fresh_folder(parent: &Path) -> Outcome<PathBuf> {
 /// `medring testnet demo`.
 pub(super) fn run(args: DemoArgs, context: &Context) -> Outcome {
     signals::catch();
+    let binary = up::binary()?;
     let options = DemoOptions {
         folder: args.dir.map_or_else(|| fresh_folder(&std::env::temp_dir()), Ok)?,
-        binary: up::binary()?,
+        binary,
         seed: u64::from(args.seed.unwrap_or_else(rand::random)),
         block_time_ms: u64::try_from(args.block_time.as_millis()).unwrap_or(u64::MAX),
         bundle: args.bundle,
         vitals: args.vitals,
+        columns: args.columns,
         keep_running: args.keep,
         capture: false,
     };

@@ -41,7 +41,7 @@ impl From<DemoError> for Failure {
         let exit = match error {
             DemoError::Testnet(error) => return error.into(),
             DemoError::Client(error) => return error.into(),
-            DemoError::Input(InputError::Io(_, ref error)) => of_io(error),
+            DemoError::Input(InputError::Io(error)) => return error.into(),
             DemoError::Input(InputError::Empty(_)) => Exit::NoInput,
             DemoError::Input(InputError::File { .. }) | DemoError::Seal(_) => Exit::Data,
             DemoError::Wait(_) | DemoError::Broken(_) => Exit::NotSo,
