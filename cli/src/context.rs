@@ -2,7 +2,7 @@
 
 use crate::args::Globals;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, quoted};
 use medring_node::config::{self, ConfigPatch, WalletConfig, default_data_dir};
 use medring_node::wallet::files;
 use medring_protocol::params::{GenesisFile, Params};
@@ -33,6 +33,14 @@ impl Context {
     /// The node on the data folder.
     pub(crate) fn client(&self) -> Outcome<Client> {
         Ok(Client::from_data_dir(&self.data_dir)?)
+    }
+
+    /// A command to suggest, with the data folder if it was named on the command line: it can be pasted as it is.
+    pub(crate) fn command(&self, command: &str) -> String {
+        let from_variable = std::env::var_os("MEDRING_DATA_DIR");
+        let given = self.data_dir_given.as_ref().filter(|dir| from_variable.as_deref() != Some(dir.as_os_str()));
+        let dir = given.map(|dir| format!(" --data-dir {}", quoted(&dir.display().to_string())));
+        format!("`medring {command}{}`", dir.unwrap_or_default())
     }
 
     /// A path given, or this name in the data folder.

@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure, Outcome};
 use medring_node::wallet::challenge::Card;
 use medring_node::wallet::files;
+use medring_protocol::vitals::parse_instant;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -20,6 +21,13 @@ pub(crate) fn parse<T, E: Into<Failure>>(
     make(&read(path, limit)?).map_err(|e| e.into().about(path.display()))
 }
 
+/// A time: `2026-11-23T08:20:00Z`, with or without milliseconds, or ms since 1970.
+pub(crate) fn time_ms(text: &str) -> Result<u64, String> {
+    let whole = text.strip_suffix('Z').map(|seconds| format!("{seconds}.000Z")).unwrap_or_default();
+    let read = text.parse().ok().or_else(|| parse_instant(text)).or_else(|| parse_instant(&whole));
+    read.ok_or_else(|| "give UTC as 2026-11-23T08:20:00Z, or ms since 1970".into())
+}
+
 /// Reads a participant's card.
 pub(crate) fn card(path: &Path) -> Outcome<Card> {
     parse(path, medring_node::wallet::challenge::BYTES_MAX, Card::parse)
@@ -32,4 +40,19 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Outcome<()> {
         return Err(Failure::new(Exit::CannotCreate, what));
     }
     Ok(files::write_private(path, bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time_ms;
+
+    #[test]
+    fn times_are_read_as_they_are_shown() {
+        assert_eq!(time_ms("2000-02-29T12:34:56Z"), Ok(951_827_696_000));
+        assert_eq!(time_ms("2000-02-29T12:34:56.789Z"), Ok(951_827_696_789));
+        assert_eq!(time_ms("951827696789"), Ok(951_827_696_789));
+        for wrong in ["", "Z", "yesterday", "2000-02-30T12:34:56Z", "2000-02-29T12:34:56", "-1"] {
+            assert!(time_ms(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -68,6 +68,29 @@ impl Style {
     }
 }
 
+/// A time for people: UTC in whole seconds, `2026-11-23T08:20:00Z` (RFC 3339). JSON keeps milliseconds.
+pub(crate) fn utc(ms: u64) -> String {
+    let instant = medring_protocol::vitals::instant(ms);
+    instant.split_once('.').map_or(instant.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+/// A length of time for people: `2 s`, `10 min`, `3 h 20 min`, `5 d 1 h`; below a second in ms.
+pub(crate) fn span(ms: u64) -> String {
+    let units = [("d", ms / 86_400_000), ("h", ms / 3_600_000 % 24), ("min", ms / 60_000 % 60), ("s", ms / 1000 % 60)];
+    let Some(first) = units.iter().position(|(_, n)| *n > 0) else { return format!("{ms} ms") };
+    let said = units[first..].iter().take(2).filter(|(_, n)| *n > 0).map(|(unit, n)| format!("{n} {unit}"));
+    said.collect::<Vec<_>>().join(" ")
+}
+
+/// An argument as a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=@~+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Where results go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
@@ -127,5 +150,34 @@ impl Output {
             let style = Style { colour: colour(io::stderr().is_terminal()) };
             self.note(&format!("{} {failure}", style.bad("medring:")));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_in_seconds() {
+        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(951_827_696_789), "2000-02-29T12:34:56Z");
+        // A stranger's stamp is shown, whatever it is.
+        assert!(utc(u64::MAX).ends_with('Z'));
+    }
+
+    #[test]
+    fn spans_have_two_units() {
+        let spans = [(0, "0 ms"), (999, "999 ms"), (2_000, "2 s"), (90_000, "1 min 30 s"), (3_600_000, "1 h")];
+        for (ms, said) in spans.into_iter().chain([(86_400_000 + 59_000, "1 d"), (100_000_000, "1 d 3 h")]) {
+            assert_eq!(span(ms), said);
+        }
+    }
+
+    #[test]
+    fn what_is_suggested_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("net/node-2/data"), "net/node-2/data");
+        assert_eq!(quoted("my data"), "'my data'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
     }
 }

@@ -4,32 +4,9 @@
 
 mod cli_common;
 
-use cli_common::{Desk, Said};
+use cli_common::{Desk, Said, start};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// A node in the folder `node`, killed if the test ends without stopping it.
-struct Node(Child);
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts the node and waits for the line that says it is ready.
-fn start(desk: &Desk) -> Node {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_medring"));
-    command.args(["node", "run", "--data-dir", "node"]).current_dir(desk.path("")).stdout(Stdio::piped());
-    let mut node = Node(command.stderr(Stdio::null()).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(node.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.starts_with("medring node ready /ip4/127.0.0.1/tcp/"), "{line:?}");
-    node
-}
 
 fn enrol(desk: &Desk, names_and_roles: [(&str, &str); 3]) {
     let office = "--genesis genesis.json --keystore authority.key --passphrase-file authority.pass";

@@ -125,7 +125,7 @@ struct FileReport {
     subject: ParticipantId,
     role: Role,
     #[serde(skip)]
-    next: &'static str,
+    next: String,
 }
 
 impl Report for FileReport {
@@ -144,12 +144,9 @@ impl Report for FileReport {
 pub(super) fn run(command: AuthorityCommand, context: &Context) -> Outcome {
     match command {
         AuthorityCommand::New(args) => {
-            let path = args.keystore.new_path(context);
-            let next = format!(
-                "`medring key show --keystore {} --card authority.card`, then `medring genesis new --authority authority.card`",
-                path.display()
-            );
-            key::create(&path, &args.passphrase, &next, context)
+            let card = context.command(&format!("key show{} --card CARD", args.keystore.hint()));
+            let next = format!("{card}, then `medring genesis new --name NAME --authority CARD`");
+            key::create(&args.keystore.new_path(context), &args.passphrase, &next, context)
         }
         AuthorityCommand::Challenge(args) => challenge(&args, context),
         AuthorityCommand::Answer(args) => answer(&args, context),
@@ -172,7 +169,9 @@ fn challenge(args: &ChallengeArgs, context: &Context) -> Outcome {
         authority: challenge.authority,
         subject: challenge.subject,
         role: challenge.role,
-        next: "send it to the subject, who runs `medring authority answer --challenge FILE --out REQUEST`",
+        next: "send it to the subject, with the genesis file; it runs \
+               `medring authority answer --genesis FILE --challenge FILE --out REQUEST`"
+            .into(),
     });
     Ok(Exit::Ok)
 }
@@ -190,7 +189,7 @@ fn answer(args: &AnswerArgs, context: &Context) -> Outcome {
         authority: request.authority,
         subject: request.keys.id(),
         role: request.role,
-        next: "send it back to the authority, which runs `medring authority enrol REQUEST`",
+        next: "send it back to the authority, which runs `medring authority enrol REQUEST`".into(),
     });
     Ok(Exit::Ok)
 }

@@ -2,7 +2,7 @@
 
 use crate::context::{Context, os_random, read_genesis};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, utc};
 use crate::progress;
 use clap::{Args, Subcommand};
 use medring_node::api::types::{BlockResponse, MineRequest, MineResponse, StatusResponse, TipsResponse};
@@ -137,7 +137,7 @@ impl Report for BlockReport {
             ("height", format!("{} ({place})", s.height)),
             ("previous", b.prev.to_string()),
             ("records root", b.records_root.clone()),
-            ("stamp", format!("{} ms since 1970", s.time_ms)),
+            ("stamp", utc(s.time_ms)),
             ("target", format!("{}, {} hashes expected", s.target, s.work)),
             ("nonce", b.nonce.to_string()),
             ("miner", s.miner_tag.clone()),

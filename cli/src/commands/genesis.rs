@@ -3,7 +3,7 @@
 use crate::context::{Context, now_ms, read_genesis};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, quoted, span, utc};
 use clap::{Args, Subcommand, ValueEnum};
 use medring_protocol::chebyshev::params_check::check_parameters;
 use medring_protocol::identity::PublicKeys;
@@ -86,8 +86,8 @@ pub(crate) struct NewArgs {
     /// Sealed content is padded to a power of two, at least this many bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024)]
     pad_min: u32,
-    /// Stamp of block 0, ms since 1970 [default: now]
-    #[arg(long, value_name = "MS")]
+    /// Stamp of block 0, for example 2026-11-23T08:20:00Z [default: now]
+    #[arg(long, value_name = "TIME", value_parser = input::time_ms)]
     time: Option<u64>,
 }
 
@@ -124,15 +124,15 @@ impl Report for GenesisReport {
         let mut out = style.fields(&[
             ("network", format!("{} ({})", style.strong(&p.name), purpose.unwrap_or_default())),
             ("chain id", self.chain_id.to_string()),
-            ("block 0", self.genesis_block.to_string()),
+            ("block 0", format!("{}, {}", self.genesis_block, utc(p.genesis_time_ms))),
             (
                 "between blocks",
-                format!("{} ms{}", p.target_spacing_ms, if p.retarget { "" } else { ", not retargeted" }),
+                format!("{}{}", span(p.target_spacing_ms), if p.retarget { "" } else { ", not retargeted" }),
             ),
             ("first target", format!("{:#010x}, limit {:#010x}", p.genesis_target.0, p.limit_target.0)),
             ("settled at depth", p.confirmations.to_string()),
             ("expiry", format!("at most {} heights ahead", p.expiry_window_heights)),
-            ("stamps", format!("multiples of {} ms, within {} ms", p.stamp_granularity_ms, p.stamp_window_ms)),
+            ("stamps", format!("multiples of {}, within {}", span(p.stamp_granularity_ms), span(p.stamp_window_ms))),
             ("padding", format!("powers of two from {} bytes", p.pad_min_bytes)),
         ]);
         self.authorities.iter().for_each(|id| out += &format!("authority         {id}\n"));
@@ -154,8 +154,10 @@ pub(super) fn run(command: GenesisCommand, context: &Context) -> Outcome {
             let params = make(&args)?;
             let genesis = GenesisFile::new(params);
             input::write_new(&args.out, genesis.to_json().as_bytes())?;
-            let next = "give this file to everyone who joins; they start with `medring node init --genesis FILE`";
-            context.output.report(&report(args.out.clone(), genesis, Some(next.into())));
+            let file = quoted(&args.out.display().to_string());
+            let next =
+                format!("give {file} to everyone who joins; they start with `medring node init --genesis {file}`");
+            context.output.report(&report(args.out.clone(), genesis, Some(next)));
             Ok(Exit::Ok)
         }
         GenesisCommand::Show(args) => {

@@ -3,7 +3,7 @@
 use crate::context::{Context, os_random};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, quoted};
 use crate::passphrase::{NewPassphraseArgs, PassphraseArgs};
 use clap::{Args, Subcommand};
 use medring_node::wallet::challenge::Card;
@@ -38,6 +38,13 @@ pub(crate) struct KeystoreArgs {
 }
 
 impl KeystoreArgs {
+    /// How to name it again, in a command to suggest: nothing where it is found by itself.
+    pub(crate) fn hint(&self) -> String {
+        let from_variable = std::env::var_os("MEDRING_WALLET_KEYSTORE");
+        let given = self.keystore.as_ref().filter(|path| from_variable.as_deref() != Some(path.as_os_str()));
+        given.map(|path| format!(" --keystore {}", quoted(&path.display().to_string()))).unwrap_or_default()
+    }
+
     /// Where a new one goes.
     pub(crate) fn new_path(&self, context: &Context) -> PathBuf {
         context.path_or(self.keystore.as_ref(), "keystore")
@@ -201,13 +208,11 @@ pub(super) fn create(path: &Path, passphrase: &PassphraseArgs, next: &str, conte
 pub(super) fn run(command: KeyCommand, context: &Context) -> Outcome {
     let report = match command {
         KeyCommand::New(args) => {
-            let path = args.keystore.new_path(context);
-            let next = format!(
-                "`medring key show --keystore {} --card my.card`, and give the card to an authority; keep a copy with \
-                 `medring key backup`",
-                path.display()
-            );
-            return create(&path, &args.passphrase, &next, context);
+            let keystore = args.keystore.hint();
+            let show = context.command(&format!("key show{keystore} --card my.card"));
+            let backup = context.command(&format!("key backup{keystore} --out FILE"));
+            let next = format!("{show}, and give the card to an authority; keep a copy with {backup}");
+            return create(&args.keystore.new_path(context), &args.passphrase, &next, context);
         }
         KeyCommand::Show(args) => show(&args, context)?,
         KeyCommand::Backup(args) => backup(&args, context)?,

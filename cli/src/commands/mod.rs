@@ -8,6 +8,7 @@ mod key;
 mod node;
 mod peers;
 mod record;
+mod scan;
 mod submit;
 mod testnet;
 

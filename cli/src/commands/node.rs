@@ -1,11 +1,12 @@
 //! `medring node`: a node on this machine.
 
+use super::scan;
 use crate::context::{Context, read_genesis};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, span, utc};
 use clap::{Args, Subcommand};
-use medring_node::api::types::StatusResponse;
+use medring_node::api::types::{StatusResponse, WalletResponse};
 use medring_node::config::{self, ConfigPatch};
 use medring_node::driver;
 use medring_node::wallet::Keystore;
@@ -24,7 +25,7 @@ pub(crate) enum NodeCommand {
     /// Run a node in the foreground until SIGTERM or Ctrl-C
     Run(RunArgs),
     /// Show where the node stands
-    Status,
+    Status(StatusArgs),
     /// Ask the node to stop, and wait until it has
     Stop(StopArgs),
 }
@@ -63,6 +64,14 @@ pub(crate) struct RunArgs {
     set: Vec<String>,
 }
 
+/// `medring node status`.
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// If the node does not answer yet, wait for it this long
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_value_t = 0, default_missing_value = "30")]
+    wait: u64,
+}
+
 /// `medring node stop`.
 #[derive(Args, Debug)]
 pub(crate) struct StopArgs {
@@ -75,11 +84,7 @@ pub(super) fn run(command: NodeCommand, context: &Context) -> Outcome {
     match command {
         NodeCommand::Init(args) => init(&args, context),
         NodeCommand::Run(args) => run_node(&args, context),
-        NodeCommand::Status => {
-            let status = StatusReport(context.client()?.get("/v1/status")?);
-            context.output.report(&status);
-            Ok(Exit::Ok)
-        }
+        NodeCommand::Status(args) => status(&args, context),
         NodeCommand::Stop(args) => stop(&args, context),
     }
 }
@@ -90,6 +95,8 @@ struct InitReport {
     config: PathBuf,
     chain_id: ChainId,
     network: String,
+    #[serde(skip)]
+    run: String,
 }
 
 impl Report for InitReport {
@@ -100,10 +107,7 @@ impl Report for InitReport {
             ("data folder", self.data_dir.display().to_string()),
             ("configuration", self.config.display().to_string()),
         ];
-        let dir = self.data_dir.display();
-        let next = format!(
-            "compare the chain id with someone who is on the network, then `medring node run --data-dir {dir}`"
-        );
+        let next = format!("compare the chain id with someone who is on the network, then {}", self.run);
         format!("{}\nNext: {next}\n", style.fields(&rows))
     }
 }
@@ -131,7 +135,8 @@ fn init(args: &InitArgs, context: &Context) -> Outcome {
     // What was just written is read back the way the node will.
     load(Some(&config), &ConfigPatch::default())?;
     let (chain_id, network) = (genesis.chain_id, genesis.params.name);
-    context.output.report(&InitReport { data_dir: context.data_dir.clone(), config, chain_id, network });
+    let (data_dir, run) = (context.data_dir.clone(), context.command("node run"));
+    context.output.report(&InitReport { data_dir, config, chain_id, network, run });
     Ok(Exit::Ok)
 }
 
@@ -178,14 +183,19 @@ fn run_node(args: &RunArgs, context: &Context) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// As the API gives it.
+/// As the API gives both.
 #[derive(Serialize)]
-#[serde(transparent)]
-struct StatusReport(StatusResponse);
+struct StatusReport {
+    #[serde(flatten)]
+    status: StatusResponse,
+    /// If a participant lives on the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wallet: Option<WalletResponse>,
+}
 
 impl Report for StatusReport {
     fn text(&self, style: Style) -> String {
-        let s = &self.0;
+        let s = &self.status;
         let sync = if s.syncing { format!(", syncing to {}", s.headers_height) } else { String::new() };
         let mining = match s.mining.enabled {
             true => format!("{:.0} hashes/s on {} threads", s.mining.hash_rate, s.mining.threads),
@@ -194,7 +204,7 @@ impl Report for StatusReport {
         let mut rows = vec![
             ("network", format!("{} ({:?})", style.strong(&s.name), s.purpose)),
             ("chain id", s.chain_id.to_string()),
-            ("tip", format!("height {}{sync}, block {}", s.tip.height, s.tip.id)),
+            ("tip", format!("height {}{sync}, {}, block {}", s.tip.height, utc(s.tip.time_ms), s.tip.id)),
             ("peers", s.peers.to_string()),
             ("pool", format!("{} records, {} bytes", s.pool.records, s.pool.bytes)),
             ("mining", format!("{mining}; {} blocks found since it started", s.mining.blocks_found)),
@@ -203,13 +213,31 @@ impl Report for StatusReport {
             let role = participant.role.map_or("not enrolled", |role| role.name());
             rows.push(("participant", format!("{} ({role})", participant.id)));
         }
-        rows.push(("version", format!("{}, up {} s", s.version, s.uptime_ms / 1000)));
+        if let Some(wallet) = &self.wallet {
+            rows.push(("wallet", format!("{} records, {}", wallet.records, scan::how_far(wallet))));
+        }
+        rows.push(("version", format!("{}, up {}", s.version, span(s.uptime_ms))));
         let mut out = style.fields(&rows);
         for address in &s.listen {
             let _ = writeln!(out, "address      {address}");
         }
         out
     }
+}
+
+fn status(args: &StatusArgs, context: &Context) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let ask = || Ok::<_, Failure>((context.client()?.get("/v1/status")?, context.client()?.find("/v1/wallet")?));
+    let (status, wallet) = loop {
+        match ask() {
+            Err(failure) if failure.exit == Exit::Unreachable && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            answer => break answer?,
+        }
+    };
+    context.output.report(&StatusReport { status, wallet });
+    Ok(Exit::Ok)
 }
 
 #[derive(Serialize)]

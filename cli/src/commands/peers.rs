@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::{Exit, Outcome};
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, utc};
 use clap::{Args, Subcommand, ValueEnum};
 use medring_node::api::types::{ConnectRequest, ConnectResponse, Isolation, PeerInfo, PeersResponse};
 use serde::Serialize;
@@ -61,10 +61,11 @@ impl Report for ListReport {
                 direction.unwrap_or_default(),
                 p.height.map_or_else(|| "-".into(), |height| height.to_string()),
                 p.agent.clone().unwrap_or_default(),
+                utc(p.connected_ms),
             ]
         };
         let rows: Vec<_> = self.0.peers.iter().map(row).collect();
-        style.table(&["peer", "address", "link", "height", "software"], &rows)
+        style.table(&["peer", "address", "link", "height", "software", "linked since"], &rows)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What all commands that make records share: where the chain stands, and bringing records to a node or into files.
 
+use super::record::VerifyReport;
 use crate::context::{Context, now_ms};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, quoted};
 use clap::Args;
 use medring_node::wallet::Moment;
 use medring_protocol::identity::PublicKeys;
@@ -77,12 +78,18 @@ pub(crate) struct Delivered {
     pub(crate) expiry_height: u64,
     /// The file it was written to, if it was not submitted.
     pub(crate) file: Option<PathBuf>,
+    /// Whether its envelope was made anew.
+    pub(crate) renewed: bool,
 }
 
 #[derive(Serialize)]
 struct DeliveredReport {
     submitted: bool,
     records: Vec<Delivered>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verifications: Option<Vec<VerifyReport>>,
+    #[serde(skip)]
+    next: String,
 }
 
 impl Report for DeliveredReport {
@@ -93,11 +100,13 @@ impl Report for DeliveredReport {
             out += &format!("{} {} ({} bytes)\n", style.strong(&kind), record.record_id, record.bytes);
             record.file.iter().for_each(|file| out += &format!("  written to {}\n", file.display()));
         }
-        let Some(first) = self.records.first() else { return out };
-        out + &match self.submitted {
-            true => format!("\nNext: `medring record show {}` tells when it is in a block\n", first.record_id),
-            false => format!("\nNext: `medring record submit FILE` before height {}\n", first.expiry_height),
+        for report in self.verifications.iter().flatten() {
+            out += &format!("\n{}", report.text(style));
         }
+        if !self.next.is_empty() {
+            out += &format!("\nNext: {}\n", self.next);
+        }
+        out
     }
 }
 
@@ -117,8 +126,14 @@ impl Anchor {
         Ok((params, Moment { now_ms: now_ms()?, tip_height }))
     }
 
-    /// Writes the records to files or submits them.
+    /// Writes the records to files or submits them, and reports.
     pub(crate) fn deliver(&self, context: &Context, params: &Params, records: Vec<Record>) -> Outcome {
+        let delivered = self.place(context, params, records)?;
+        self.report(context, delivered, None)
+    }
+
+    /// Writes the records to files or submits them.
+    pub(crate) fn place(&self, context: &Context, params: &Params, records: Vec<Record>) -> Outcome<Vec<Delivered>> {
         let chain = params.chain_id();
         let mut delivered = Vec::new();
         for (number, record) in records.iter().enumerate() {
@@ -134,10 +149,36 @@ impl Anchor {
                 bytes: record.encoded_len(),
                 expiry_height: record.envelope.expiry_height,
                 file,
+                renewed: false,
             });
         }
-        context.output.report(&DeliveredReport { submitted: self.out.is_none(), records: delivered });
-        Ok(Exit::Ok)
+        Ok(delivered)
+    }
+
+    /// Tells what became of the records, and what was found when they were waited for.
+    pub(crate) fn report(
+        &self,
+        context: &Context,
+        records: Vec<Delivered>,
+        verifications: Option<Vec<VerifyReport>>,
+    ) -> Outcome {
+        let files: Vec<_> = (records.iter().flat_map(|r| &r.file)).map(|f| quoted(&f.display().to_string())).collect();
+        let next = match records.first() {
+            _ if verifications.is_some() => String::new(),
+            Some(first) if files.is_empty() => {
+                let show = context.command(&format!("record show {}", first.record_id));
+                format!("{show} tells when it is in a block")
+            }
+            Some(first) => {
+                let submit = context.command(&format!("record submit {}", files.join(" ")));
+                format!("{submit}, by its uploader or anyone, before height {}", first.expiry_height)
+            }
+            None => String::new(),
+        };
+        let passed = verifications.iter().flatten().all(|report| report.verified);
+        let submitted = self.out.is_none();
+        context.output.report(&DeliveredReport { submitted, records, verifications, next });
+        Ok(if passed { Exit::Ok } else { Exit::NotSo })
     }
 }
 

@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 use std::fs::{self, Permissions};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use tempfile::TempDir;
 
@@ -108,6 +108,27 @@ impl Desk {
         let line = format!("genesis new --name cli-test --purpose {purpose} --authority authority.card --hashes 2");
         self.run(&line).expect(0, "chain id");
     }
+}
+
+/// A node in the folder `node`, killed if the test ends without stopping it.
+pub(crate) struct Node(pub(crate) Child);
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts the node and waits for the line that says it is ready.
+pub(crate) fn start(desk: &Desk) -> Node {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_medring"));
+    command.args(["node", "run", "--data-dir", "node"]).current_dir(desk.path("")).stdout(Stdio::piped());
+    let mut node = Node(command.stderr(Stdio::null()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(node.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("medring node ready /ip4/127.0.0.1/tcp/"), "{line:?}");
+    node
 }
 
 /// Names in a folder.

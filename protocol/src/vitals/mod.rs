@@ -11,9 +11,9 @@ mod time;
 pub use decimal::{Decimal, NotDecimal};
 pub use layout::{Channel, LOINC, Layout, MDC};
 pub use recording::{Recording, Signal, Stats};
+pub use time::{instant, parse_instant};
 
 pub(crate) use layout::known_name;
-pub(crate) use time::instant;
 
 /// A CSV from outside, in bytes.
 pub const CSV_BYTES_MAX: usize = 16 * 1024 * 1024;

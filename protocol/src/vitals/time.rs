@@ -5,7 +5,7 @@ pub(crate) const YEAR_10000_MS: u64 = 253_402_300_800_000;
 const DAY_MS: u64 = 86_400_000;
 
 /// `2020-01-31T23:59:59.999Z`, for a time before [`YEAR_10000_MS`].
-pub(crate) fn instant(ms: u64) -> String {
+pub fn instant(ms: u64) -> String {
     let (day, rest) = (ms / DAY_MS, ms % DAY_MS);
     let (y, m, d) = civil(day);
     let (h, min, s, milli) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
@@ -26,7 +26,7 @@ fn civil(day: u64) -> (u64, u64, u64) {
 }
 
 /// The inverse of [`instant`]; None for any other form.
-pub(crate) fn parse_instant(text: &str) -> Option<u64> {
+pub fn parse_instant(text: &str) -> Option<u64> {
     let field = |from: usize, to: usize| {
         text.get(from..to).filter(|s| s.bytes().all(|b| b.is_ascii_digit()))?.parse::<u64>().ok()
     };

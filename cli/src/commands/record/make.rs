@@ -1,6 +1,6 @@
 //! Making records from bundles and recordings.
 
-use super::{SealArgs, SourceArgs, SubmitArgs};
+use super::{SealArgs, SourceArgs, SubmitArgs, renew, wait};
 use crate::commands::submit::Anchor;
 use crate::context::{Context, now_ms, os_random};
 use crate::failure::{Exit, Failure, Outcome};
@@ -32,15 +32,22 @@ pub(super) fn seal(args: &SealArgs, context: &Context) -> Outcome {
 /// `medring record submit`.
 pub(super) fn submit(args: &SubmitArgs, context: &Context) -> Outcome {
     let anchor = Anchor { genesis: args.genesis.clone(), out: None, tip_height: None };
-    if !args.files.is_empty() {
+    let (params, records) = if args.files.is_empty() {
+        let source = Source::read(&args.source)?;
+        let (params, at) = anchor.resolve(context)?;
+        let made = make(&source, &args.source, context, &params, at)?;
+        (params, made.into_iter().map(|record| (record, false)).collect())
+    } else {
         let records = args.files.iter().map(|path| sealed(path)).collect::<Outcome<Vec<_>>>()?;
-        let (params, _) = anchor.resolve(context)?;
-        return anchor.deliver(context, &params, records);
-    }
-    let source = Source::read(&args.source)?;
-    let (params, at) = anchor.resolve(context)?;
-    let records = make(&source, &args.source, context, &params, at)?;
-    anchor.deliver(context, &params, records)
+        let (params, at) = anchor.resolve(context)?;
+        let records = renew::where_needed(records, &args.files, &args.source, context, &params, at)?;
+        (params, records)
+    };
+    let (records, renewed): (Vec<Record>, Vec<bool>) = records.into_iter().unzip();
+    let mut delivered = anchor.place(context, &params, records)?;
+    delivered.iter_mut().zip(renewed).for_each(|(record, renewed)| record.renewed = renewed);
+    let verifications = wait::run(&args.wait, &delivered, context, &params)?;
+    anchor.report(context, delivered, verifications)
 }
 
 fn sealed(path: &Path) -> Outcome<Record> {

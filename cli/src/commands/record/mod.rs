@@ -2,7 +2,11 @@
 
 mod make;
 mod read;
+mod renew;
 mod verify;
+mod wait;
+
+pub(super) use verify::VerifyReport;
 
 use super::key::KeystoreArgs;
 use super::submit::Anchor;
@@ -49,8 +53,8 @@ pub(crate) struct SourceArgs {
     /// What the columns of the CSV are: icu, ppg@100Hz, or for example @minute=60s,pulse=8889-8:/min,note=-
     #[arg(long, value_name = "LAYOUT", default_value = "icu", requires = "vitals")]
     columns: Layout,
-    /// When the recording began, ms since 1970 [default: so that it ends now]
-    #[arg(long, value_name = "MS", requires = "vitals")]
+    /// When the recording began, for example 2026-11-23T08:20:00Z [default: so that it ends now]
+    #[arg(long, value_name = "TIME", requires = "vitals", value_parser = crate::input::time_ms)]
     start: Option<u64>,
     /// For whom: a card, or the id of someone enrolled [default for a PHR: yourself]
     #[arg(long, value_name = "CARD|ID")]
@@ -78,12 +82,26 @@ pub(crate) struct SealArgs {
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Records that `medring record seal` wrote
+    /// Records that `medring record seal` wrote; an envelope that is out of date is renewed with the uploader's keystore
     #[arg(value_name = "FILE", conflicts_with = "source")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    wait: WaitArgs,
     /// The network's genesis file [default: genesis.json in the data folder, or what the node there says]
     #[arg(long, value_name = "FILE", env = "MEDRING_GENESIS")]
     genesis: Option<PathBuf>,
+}
+
+/// Whether to wait for what was submitted.
+#[derive(Args, Debug)]
+pub(crate) struct WaitArgs {
+    /// Wait until it lies DEPTH blocks deep on the node's own chain, and verify it there (give it after any FILE)
+    /// [default DEPTH: as the genesis file says]
+    #[arg(long, value_name = "DEPTH", num_args = 0..=1, value_parser = clap::value_parser!(u64).range(1..))]
+    wait: Option<Option<u64>>,
+    /// Seconds to wait at most [default: three times what DEPTH blocks take, at least 60]
+    #[arg(long, value_name = "SECONDS", requires = "wait")]
+    timeout: Option<u64>,
 }
 
 /// `medring record list`.

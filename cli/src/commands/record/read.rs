@@ -1,11 +1,14 @@
 //! Listing, showing and opening records.
 
 use super::{ListArgs, OpenArgs};
+use crate::commands::scan;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
-use crate::output::{Report, Style};
-use medring_node::api::types::{RecordState, RecordSummary, RecordsResponse, WalletRecordInfo, WalletRecordsResponse};
+use crate::output::{Report, Style, utc};
+use medring_node::api::types::{
+    RecordState, RecordSummary, RecordsResponse, WalletRecordInfo, WalletRecordsResponse, WalletResponse,
+};
 use medring_node::wallet::Checks;
 use medring_protocol::RecordId;
 use serde::{Deserialize, Serialize};
@@ -43,22 +46,30 @@ impl Report for ListReport {
                 state(r.state).into(),
                 r.bytes.to_string(),
                 r.uploader.short(),
+                utc(r.stamp_ms),
             ]
         };
         let rows: Vec<_> = self.0.records.iter().map(row).collect();
-        style.table(&["record", "kind", "height", "state", "bytes", "uploader"], &rows)
+        style.table(&["record", "kind", "height", "state", "bytes", "uploader", "stamp"], &rows)
     }
 }
 
-/// As the API gives it.
+/// As the API gives both.
 #[derive(Serialize)]
-#[serde(transparent)]
-struct MineReport(WalletRecordsResponse);
+struct MineReport {
+    #[serde(flatten)]
+    own: WalletRecordsResponse,
+    wallet: WalletResponse,
+}
 
 impl Report for MineReport {
     fn text(&self, style: Style) -> String {
-        if self.0.records.is_empty() {
-            return "No records yet. `medring node status` shows whether the node is still catching up.\n".into();
+        let behind = match scan::is_behind(&self.wallet) {
+            true => format!("The wallet is {}; more records may turn up.\n", scan::how_far(&self.wallet)),
+            false => String::new(),
+        };
+        if self.own.records.is_empty() {
+            return format!("No records yet at height {}.\n{behind}", self.wallet.tip_height);
         }
         let row = |r: &WalletRecordInfo| {
             let problem = r.problem.as_ref().map_or_else(String::new, |problem| style.bad(problem));
@@ -69,11 +80,12 @@ impl Report for MineReport {
                 state(r.state).into(),
                 r.bytes.to_string(),
                 r.uploader.short(),
+                utc(r.stamp_ms),
                 problem,
             ]
         };
-        let rows: Vec<_> = self.0.records.iter().map(row).collect();
-        style.table(&["record", "kind", "height", "state", "bytes", "uploader", ""], &rows)
+        let rows: Vec<_> = self.own.records.iter().map(row).collect();
+        style.table(&["record", "kind", "height", "state", "bytes", "uploader", "stamp", ""], &rows) + &behind
     }
 }
 
@@ -81,10 +93,12 @@ impl Report for MineReport {
 pub(super) fn list(args: &ListArgs, context: &Context) -> Outcome {
     let client = context.client()?;
     if args.mine {
+        // Asked first, so that it claims no more than the list has.
+        let wallet: WalletResponse = client.get("/v1/wallet")?;
         let mut own: WalletRecordsResponse = client.get("/v1/wallet/records")?;
         let surplus = own.records.len().saturating_sub(args.limit);
         own.records.drain(..surplus);
-        context.output.report(&MineReport(own));
+        context.output.report(&MineReport { own, wallet });
         return Ok(Exit::Ok);
     }
     let before = args.before.map(|height| format!("&before_height={height}")).unwrap_or_default();
@@ -116,7 +130,7 @@ impl Report for ShowReport {
             ("uploader", r.uploader.to_string()),
             ("receiver", format!("{}{value}", r.receiver.kind)),
             ("size", format!("{} bytes", r.bytes)),
-            ("stamp", format!("{} ms since 1970", r.stamp_ms)),
+            ("stamp", utc(r.stamp_ms)),
             ("expires", format!("after height {}", r.expiry_height)),
             ("public part", r.public.to_string()),
         ]);

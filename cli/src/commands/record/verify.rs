@@ -12,18 +12,20 @@ use medring_protocol::record::Record;
 use medring_protocol::{RecordId, codec, limits};
 use serde::Serialize;
 
+/// One check.
 #[derive(Serialize)]
-struct Line {
+pub(crate) struct Line {
     name: &'static str,
     passed: bool,
     detail: String,
 }
 
+/// All checks of one record.
 #[derive(Serialize)]
-struct VerifyReport {
-    record_id: RecordId,
-    verified: bool,
-    confirmations: u64,
+pub(crate) struct VerifyReport {
+    pub(crate) record_id: RecordId,
+    pub(crate) verified: bool,
+    pub(crate) confirmations: u64,
     required: u64,
     checks: Vec<Line>,
 }
@@ -60,8 +62,9 @@ fn fetch(id: &RecordId, context: &Context, params: &Params) -> Outcome<Handed> {
         return Err(Failure::new(Exit::Protocol, format!("{what}; give the genesis file of the node's network")));
     }
     let proof: ProofResponse = client.find(&format!("/v1/records/{id}/proof"))?.ok_or_else(|| {
-        let what = "is in no block of this node's best chain; `medring record show` tells whether it still waits";
-        Failure::new(Exit::NotSo, format!("record {id} {what}"))
+        let show = context.command(&format!("record show {id}"));
+        let what = "is in no block of this node's best chain";
+        Failure::new(Exit::NotSo, format!("record {id} {what}; {show} tells whether it still waits"))
     })?;
     let malformed = |what: String| Failure::new(Exit::Protocol, format!("the node's answer is malformed: {what}"));
     let limit = u64::try_from(limits::RECORD_BYTES_MAX).unwrap_or(u64::MAX);
@@ -77,14 +80,20 @@ fn fetch(id: &RecordId, context: &Context, params: &Params) -> Outcome<Handed> {
 /// `medring record verify`.
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> Outcome {
     let params = context.params(args.genesis.as_ref())?;
-    let (id, required) = (args.record.id, args.depth.unwrap_or(u64::from(params.confirmations)));
-    let handed = fetch(&id, context, &params)?;
+    let required = args.depth.unwrap_or(u64::from(params.confirmations));
+    let report = verify(&args.record.id, required, context, &params)?;
+    context.output.report(&report);
+    Ok(if report.verified { Exit::Ok } else { Exit::NotSo })
+}
+
+/// Every check of a record on the best chain; a failure where it is not there.
+pub(super) fn verify(id: &RecordId, required: u64, context: &Context, params: &Params) -> Outcome<VerifyReport> {
+    let handed = fetch(id, context, params)?;
     let depth = confirmations(handed.header.height, handed.tip_height);
-    let mut checks = of_record(&id, &handed, &params);
-    checks.extend(of_chain(&handed, &params, depth, required));
+    let mut checks = of_record(id, &handed, params);
+    checks.extend(of_chain(&handed, params, depth, required));
     let verified = checks.iter().all(|line| line.passed);
-    context.output.report(&VerifyReport { record_id: id, verified, confirmations: depth, required, checks });
-    Ok(if verified { Exit::Ok } else { Exit::NotSo })
+    Ok(VerifyReport { record_id: *id, verified, confirmations: depth, required, checks })
 }
 
 /// The record and its uploader.
