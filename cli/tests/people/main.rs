@@ -5,3 +5,5 @@
 #[path = "../cli_common/mod.rs"]
 mod cli_common;
 mod folder;
+mod page;
+mod submit;
