@@ -41,7 +41,7 @@ fn opened(desk: &Desk, record: &Record) -> Bundle {
 #[test]
 fn a_sealed_bundle_opens_for_the_patient_and_shows_nothing_to_others() {
     let desk = desk();
-    desk.run(&format!("{SEAL} --bundle bundle.json --as ehr")).expect(0, "record submit FILE");
+    desk.run(&format!("{SEAL} --bundle bundle.json --as ehr")).expect(0, "record submit out.rec");
     let bytes = fs::read(desk.path("out.rec")).unwrap();
     let record = Record::decode(&bytes).unwrap();
     assert_eq!(record.content.kind, Kind::Ehr);

@@ -171,7 +171,7 @@ impl Anchor {
             }
             Some(first) => {
                 let submit = context.command(&format!("record submit {}", files.join(" ")));
-                format!("{submit}, by its uploader or anyone, before height {}", first.expiry_height)
+                format!("{submit} before height {}, or later with its uploader's keystore", first.expiry_height)
             }
             None => String::new(),
         };
