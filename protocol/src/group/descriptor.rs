@@ -243,7 +243,9 @@ mod tests {
         with("attempt", &|ed| ed.attempt = 1);
         with("previous", &|ed| ed.previous.0[31] ^= 1);
         with("random", &|ed| ed.random[0] ^= 1);
-        with("changes, less", &|ed| drop(ed.changes.pop()));
+        with("changes, less", &|ed| {
+            ed.changes.pop();
+        });
         with("changes, kind", &|ed| ed.changes[1] = Change::Return(*ed.changes[1].parts().1));
         with("owner", &|ed| ed.owner.0[0] ^= 1);
         with("uploader", &|ed| ed.uploader.0[0] ^= 1);
