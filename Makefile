@@ -36,7 +36,7 @@ quick: deps ## Before each commit (under 3 minutes warm): format, compile, the p
 	$(CARGO) test -p medring-protocol -p medring-storage --lib
 
 test: deps ## Every test of the workspace, then the vectors recomputed in Python (under 15 minutes warm).
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-fail-fast
 	@if [ -f docs/spec/vectors/check.py ]; then \
 	  echo "python3 docs/spec/vectors/check.py"; python3 docs/spec/vectors/check.py; fi
 
