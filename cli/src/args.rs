@@ -28,7 +28,7 @@ pub(crate) struct Globals {
     /// Print results, and failures, as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Data folder of the node to talk to [default: ~/.medring]
+    /// The node's data folder, where it keeps its chain and is found [default: ~/.medring]
     #[arg(long, global = true, value_name = "DIR", env = "MEDRING_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }

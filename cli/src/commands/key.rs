@@ -7,7 +7,7 @@ use crate::output::{Report, Style, quoted};
 use crate::passphrase::{NewPassphraseArgs, PassphraseArgs};
 use clap::{Args, Subcommand};
 use medring_node::wallet::challenge::Card;
-use medring_node::wallet::{self, KdfCost, Keystore, Passphrase};
+use medring_node::wallet::{self, KdfCost, Keystore, KeystoreInfo, Passphrase};
 use medring_protocol::identity::{IdentitySecret, PublicKeys};
 use medring_protocol::{ChainId, ParticipantId};
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub(crate) enum KeyCommand {
 /// Which keystore.
 #[derive(Args, Debug, Default)]
 pub(crate) struct KeystoreArgs {
-    /// The keystore [default: keystore in the data folder, or the one the node there is configured with]
+    /// The keystore [default: keystore in the data folder; to read, else the one the node there is configured with]
     #[arg(long, value_name = "FILE", env = "MEDRING_WALLET_KEYSTORE")]
     pub(crate) keystore: Option<PathBuf>,
 }
@@ -59,11 +59,25 @@ impl KeystoreArgs {
         context.configured_wallet().keystore.unwrap_or(path)
     }
 
+    /// What it shows to everyone.
+    fn inspect(&self, context: &Context) -> Outcome<KeystoreInfo> {
+        let path = self.path(context);
+        Keystore::inspect(&path).map_err(|e| {
+            let failure = Failure::from(e);
+            if self.keystore.is_some() || failure.exit != Exit::NoInput {
+                return failure;
+            }
+            let new = context.command("key new");
+            let what = format!("there is no keystore {}; make keys with {new}, or name", path.display());
+            Failure::new(Exit::NoInput, format!("{what} a keystore with --keystore FILE"))
+        })
+    }
+
     /// Opens it.
     pub(crate) fn open(&self, context: &Context, passphrase: &PassphraseArgs) -> Outcome<Keystore> {
         let path = self.path(context);
         // What is damaged or absent is told before anyone is asked for a passphrase.
-        Keystore::inspect(&path)?;
+        self.inspect(context)?;
         let passphrase = self.passphrase(context, passphrase, &path.display().to_string())?;
         Ok(Keystore::open(&path, &passphrase)?)
     }
@@ -224,6 +238,7 @@ pub(super) fn run(command: KeyCommand, context: &Context) -> Outcome {
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Outcome<KeyReport> {
+    args.keystore.inspect(context)?;
     let mut report = report(&args.keystore.path(context), "", None)?;
     if let Some(card) = &args.card {
         input::write_new(card, Card::new(report.keys.clone()).to_json().as_bytes())?;

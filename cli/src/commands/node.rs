@@ -67,7 +67,7 @@ pub(crate) struct RunArgs {
 /// `medring node status`.
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
-    /// If the node does not answer yet, wait for it this long
+    /// If the node does not answer yet, wait for it this long; 30 if no number is given
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_value_t = 0, default_missing_value = "30")]
     wait: u64,
 }
@@ -179,7 +179,13 @@ fn run_node(args: &RunArgs, context: &Context) -> Outcome {
     let beside = context.data_dir.join("config.toml");
     let file = args.config.clone().or_else(|| beside.is_file().then_some(beside));
     let config = load(file.as_deref(), &flags)?;
-    driver::run(config).map_err(|e| Failure::new(Exit::from_code(e.exit_code()), e.to_string()))?;
+    driver::run(config).map_err(|e| match Exit::from_code(e.exit_code()) {
+        Exit::NoInput if file.is_none() => {
+            let init = context.command("node init --genesis FILE");
+            Failure::new(Exit::NoInput, format!("{e}. A data folder is prepared with {init}"))
+        }
+        exit => Failure::new(exit, e.to_string()),
+    })?;
     Ok(Exit::Ok)
 }
 

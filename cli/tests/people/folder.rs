@@ -64,3 +64,13 @@ fn an_initialised_folder_names_its_keystore_before_the_node_ever_ran() {
     let own = desk.run("key show --data-dir node --json").expect(0, "").json();
     assert_ne!(own["participant"], shown["participant"], "a keystore in the folder comes first");
 }
+
+#[test]
+fn a_folder_with_nothing_in_it_says_how_to_begin() {
+    let desk = Desk::new();
+    desk.run("node run").expect(66, "`medring node init --genesis FILE`");
+    desk.run("node run --data-dir new").expect(66, "`medring node init --genesis FILE --data-dir new`");
+    desk.run("key show --data-dir new").expect(66, "`medring key new --data-dir new`");
+    desk.run("key show --keystore gone").expect(66, "cannot read gone");
+    desk.run("record verify 00").expect(2, "64 hex digits");
+}

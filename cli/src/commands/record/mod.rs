@@ -99,7 +99,7 @@ pub(crate) struct WaitArgs {
     /// [default DEPTH: as the genesis file says]
     #[arg(long, value_name = "DEPTH", num_args = 0..=1, value_parser = clap::value_parser!(u64).range(1..))]
     wait: Option<Option<u64>>,
-    /// Seconds to wait at most [default: three times what DEPTH blocks take, at least 60]
+    /// With --wait: seconds to wait at most [default: three times what DEPTH blocks take, at least 60]
     #[arg(long, value_name = "SECONDS", requires = "wait")]
     timeout: Option<u64>,
 }
