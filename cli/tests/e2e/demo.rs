@@ -1,6 +1,7 @@
 //! `medring testnet demo` as a newcomer runs it.
 
-use super::harness::{medring, processes_of};
+use super::harness::{BINARY, Foreground, medring, processes_of};
+use std::process::Command;
 
 #[test]
 fn the_demo_passes_and_leaves_nothing_running() {
@@ -39,6 +40,20 @@ fn the_demo_takes_a_pulse_wave_and_says_when_columns_are_not_what_they_were_said
     let summary = args("wave", &["--columns", "ppg@100Hz"]).ok().json();
     let phr = summary["records"].as_array().unwrap().iter().find(|r| r["kind"] == "phr").unwrap();
     assert!(phr["plain_bytes"].as_u64() > Some(5_000), "the whole wave is in it: {phr}");
+}
+
+#[test]
+fn a_demo_that_is_interrupted_ends_every_process_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("demo");
+    let mut command = Command::new(BINARY);
+    // Blocks so far apart that it waits for one for certain.
+    command.args(["testnet", "demo", "--block-time", "1h", "--dir"]).arg(&dir);
+    let mut demo = Foreground::start(command);
+    demo.prints("the authority enrols");
+    demo.interrupt();
+    demo.ended().fails(1, &["interrupted while waiting for", "Nothing runs"]);
+    assert_eq!(processes_of(&dir), Vec::<String>::new());
 }
 
 #[test]

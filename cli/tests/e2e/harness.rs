@@ -1,6 +1,7 @@
 //! Testnets and commands under test.
 
 use medring_testnet::procs::{Guarded, ProcessId, Testnet, UpOptions, until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -182,6 +183,11 @@ impl Foreground {
             }
         });
         assert!(found.unwrap(), "{} ended without printing {word:?}:\n{}{}", self.what, self.out(), self.err());
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
     /// Waits until it ended.

@@ -19,7 +19,7 @@ pub struct UpOptions {
     pub seed: u64,
     /// Intended time between blocks, ms.
     pub block_time_ms: u64,
-    /// Name and role of each node, 1 to 200 of them; without a role the node's participant is not enrolled.
+    /// Name and role of each node, 1 to 250 with those that come later; without a role the node's participant is not enrolled.
     pub nodes: Vec<(String, Option<Role>)>,
     /// Nodes that get keys and folders now and are started later, with [`super::Testnet::start`]; they do not mine.
     pub later: Vec<(String, Option<Role>)>,

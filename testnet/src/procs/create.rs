@@ -10,6 +10,9 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+/// Nodes of one testnet.
+const NODES_MAX: usize = 250;
+
 impl Testnet {
     /// Makes keys, genesis and folders, starts every node, links each to all others, and returns when all are ready.
     ///
@@ -26,8 +29,10 @@ impl Testnet {
     }
 
     fn create(options: &UpOptions, progress: &mut dyn FnMut(Progress)) -> Result<Self, TestnetError> {
-        if options.nodes.is_empty() || options.nodes.len() > 200 {
-            return Err(TestnetError::Other(format!("{} nodes asked for; 1 to 200 are possible", options.nodes.len())));
+        // Each has an address of its own, 127.0.1.1 to 127.0.1.250.
+        let all = options.nodes.len() + options.later.len();
+        if options.nodes.is_empty() || all > NODES_MAX {
+            return Err(TestnetError::Other(format!("{all} nodes asked for; 1 to {NODES_MAX} are possible")));
         }
         let folder = own_folder(&options.folder)?;
         progress(Progress::Step(format!("keys for {} participants and an authority", options.nodes.len())));

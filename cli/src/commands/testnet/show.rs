@@ -2,10 +2,10 @@
 
 use super::{FolderArgs, duration, signals};
 use crate::context::Context;
-use crate::failure::{Exit, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{Report, Style};
 use clap::Args;
-use medring_testnet::procs::NodeStatus;
+use medring_testnet::procs::{NodeStatus, TestnetError};
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -84,16 +84,22 @@ impl Report for Waited {
     }
 }
 
+fn not_yet(error: TestnetError) -> Failure {
+    let failure = Failure::from(error);
+    let next = "see `medring testnet status` and `logs`, or wait longer with --timeout";
+    Failure::new(failure.exit, format!("{}; {next}", failure.message))
+}
+
 /// `medring testnet wait`.
 pub(super) fn wait(args: &WaitArgs, context: &Context) -> Outcome {
     signals::catch();
     let testnet = args.folder.open()?;
     let mut waited = Waited { height: args.height, tip: None };
     if let Some(height) = args.height {
-        testnet.wait_height(height, args.timeout)?;
+        testnet.wait_height(height, args.timeout).map_err(not_yet)?;
     }
     if args.agree {
-        let (tip, height) = testnet.wait_agree(args.timeout)?;
+        let (tip, height) = testnet.wait_agree(args.timeout).map_err(not_yet)?;
         waited = Waited { height: Some(height), tip: Some(tip.to_string()) };
     }
     context.output.report(&waited);
