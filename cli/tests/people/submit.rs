@@ -2,6 +2,10 @@
 
 use crate::cli_common::{Desk, start};
 use crate::folder::Net;
+use medring_node::wallet::{Keystore, Moment, Passphrase, renew};
+use medring_protocol::params::GenesisFile;
+use medring_protocol::record::Record;
+use std::fs;
 use std::time::{Duration, Instant};
 
 const SUBMIT: &str =
@@ -88,9 +92,21 @@ fn an_expired_envelope_is_renewed_by_its_uploader_and_by_nobody_else() {
     // The keystore found from the node is the patient's.
     let refused = desk.run("--data-dir node record submit late.rec").expect(65, "only its uploader");
     assert!(refused.stderr.contains("could be mined up to height 2, and the next block is 6"), "{refused:?}");
+    stamped_in_1970(&desk);
+    desk.run("--data-dir node record submit old.rec").expect(65, "its stamp 1970-01-12T13:46:00Z is");
     let said = desk.run(&format!("--data-dir node record submit late.rec {office} --json")).expect(0, "is renewed");
     let record = said.json()["records"][0].clone();
     assert_eq!((&record["renewed"], record["record_id"].as_str()), (&true.into(), Some(id.as_str())));
     desk.run("--data-dir node chain mine").expect(0, "mined");
     desk.run(&format!("--data-dir node record show {id}")).expect(0, "confirmed");
+}
+
+/// `late.rec` in an envelope of the same authority that has not expired, with an old stamp: `old.rec`.
+fn stamped_in_1970(desk: &Desk) {
+    let params = GenesisFile::parse(&fs::read(desk.path("genesis.json")).unwrap()).unwrap().params;
+    let passphrase = Passphrase::from_file(&desk.path("authority.pass")).unwrap();
+    let authority = Keystore::open(&desk.path("authority.key"), &passphrase).unwrap();
+    let record = Record::decode(&fs::read(desk.path("late.rec")).unwrap()).unwrap();
+    let at = Moment { now_ms: 1_000_000_000, tip_height: 5 };
+    desk.write("old.rec", renew(&params, record, authority.identity(), at).encode());
 }
