@@ -52,7 +52,8 @@ const SAMPLE_BUNDLE: (&str, &[u8]) =
 const SAMPLE_VITALS: (&str, &[u8]) =
     ("pulse_heartpy_1min.csv", include_bytes!("../../samples/vitals/pulse_heartpy_1min.csv"));
 
-fn patient(file: &str, bytes: &[u8]) -> Result<PatientInput, InputError> {
+fn sample() -> Result<PatientInput, InputError> {
+    let (file, bytes) = SAMPLE_BUNDLE;
     let bundle = Bundle::parse(bytes).map_err(|e| InputError::File { file: file.into(), problem: e.to_string() })?;
     Ok(PatientInput { file: file.into(), bundle })
 }
@@ -61,7 +62,12 @@ fn patient(file: &str, bytes: &[u8]) -> Result<PatientInput, InputError> {
 fn patients(path: &Path) -> Result<Vec<PatientInput>, InputError> {
     let name = |p: &Path| p.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // One byte more than the limit, so that the parser says what is wrong.
-    let read = |p: &Path| patient(&name(p), &files::read_limited(p, BUNDLE_BYTES_MAX + 1)?);
+    let read = |p: &Path| {
+        let bytes = files::read_limited(p, BUNDLE_BYTES_MAX + 1)?;
+        let bundle = Bundle::parse(&bytes)
+            .map_err(|e| InputError::File { file: p.display().to_string(), problem: e.to_string() })?;
+        Ok(PatientInput { file: name(p), bundle })
+    };
     if !path.is_dir() {
         return Ok(vec![read(path)?]);
     }
@@ -81,7 +87,7 @@ impl Inputs {
     pub fn load(bundle: Option<&Path>, recording: Option<(&Path, &Layout)>, start_ms: u64) -> Result<Self, InputError> {
         let patients = match bundle {
             Some(path) => patients(path)?,
-            None => vec![patient(SAMPLE_BUNDLE.0, SAMPLE_BUNDLE.1)?],
+            None => vec![sample()?],
         };
         let vitals = match recording {
             Some((path, columns)) => {

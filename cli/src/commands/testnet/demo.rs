@@ -1,7 +1,7 @@
 //! `medring testnet demo`: the scheme's main job on real processes, and what there is to tell of it.
 
 use super::steps::Steps;
-use super::{duration, signals, up};
+use super::{block_time, signals, up};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{Report, Style};
@@ -29,7 +29,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
     /// Intended time between blocks
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = block_time)]
     block_time: Duration,
     /// A new folder for chains, keys and logs [default: one under the system's folder for temporary files]
     #[arg(long, value_name = "DIR")]
@@ -84,7 +84,7 @@ pub(super) fn run(args: DemoArgs, context: &Context) -> Outcome {
     let told = |e: demo::DemoError| {
         let failure = Failure::from(e);
         // Where it did not come that far, there is nothing to look at.
-        if std::fs::remove_dir(&options.folder).is_ok() {
+        if !options.folder.exists() || std::fs::remove_dir(&options.folder).is_ok() {
             return failure;
         }
         let message = format!("{}. Nothing runs; chains and logs are in {}", failure.message, options.folder.display());

@@ -74,6 +74,11 @@ pub(super) fn run(command: TestnetCommand, context: &Context) -> Outcome {
     }
 }
 
+/// Below, a block has no time to reach the others.
+const BLOCK_TIME_MIN: Duration = Duration::from_millis(100);
+/// Above, nobody waits for it.
+const BLOCK_TIME_MAX: Duration = Duration::from_secs(3600);
+
 /// A duration with its unit: `500ms`, `2s`, `1.5s`, `10m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
@@ -89,6 +94,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit_seconds).map_err(|e| e.to_string())
 }
 
+/// A time between blocks that a network can keep.
+fn block_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if (BLOCK_TIME_MIN..=BLOCK_TIME_MAX).contains(&time) {
+        Ok(time)
+    } else {
+        Err("from 100ms to 1h is possible".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +115,15 @@ mod tests {
         assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
         for wrong in ["", "2", "s", "-1s", "2 s", "1.2.3s", "9e9s", "2sec", "99999999999999999999h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_between_blocks_has_bounds() {
+        assert_eq!(block_time("100ms"), Ok(BLOCK_TIME_MIN));
+        assert_eq!(block_time("1h"), Ok(BLOCK_TIME_MAX));
+        for wrong in ["0s", "99ms", "2h", "999999999h"] {
+            assert!(block_time(wrong).is_err(), "{wrong}");
         }
     }
 }

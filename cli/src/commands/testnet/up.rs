@@ -1,7 +1,7 @@
 //! `medring testnet up`, `kill`, `restart` and `down`: what changes a testnet.
 
 use super::steps::{Steps, host_and_port};
-use super::{FolderArgs, NodeArgs, duration, signals};
+use super::{FolderArgs, NodeArgs, block_time, signals};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{Report, Style};
@@ -22,7 +22,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
     /// Intended time between blocks
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = block_time)]
     block_time: Duration,
     /// Mine only when asked to, with `medring chain mine`
     #[arg(long)]
