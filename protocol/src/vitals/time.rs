@@ -4,7 +4,7 @@
 pub(crate) const YEAR_10000_MS: u64 = 253_402_300_800_000;
 const DAY_MS: u64 = 86_400_000;
 
-/// `2020-01-31T23:59:59.999Z`, for a time before [`YEAR_10000_MS`].
+/// `2020-01-31T23:59:59.999Z`, for a time before the year 10000.
 pub fn instant(ms: u64) -> String {
     let (day, rest) = (ms / DAY_MS, ms % DAY_MS);
     let (y, m, d) = civil(day);
