@@ -54,6 +54,8 @@ impl<E: Engine> NodeCore<E> {
         };
         core.restore_pool()?;
         core.advance()?;
+        // Nobody is linked yet: what a fork returned just now is offered later, and nothing is due at once.
+        core.timers = Timers::new(now_ms);
         core.refresh_template()?;
         Ok(core)
     }

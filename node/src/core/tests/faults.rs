@@ -170,6 +170,35 @@ fn after_a_failed_write_nothing_is_acknowledged_and_a_restart_goes_on() {
     assert!(fatal >= 6, "the disk failed in {fatal} runs");
 }
 
+/// The node dies between storing the heavier branch and moving to it: the restart moves, and leaves nothing due at once.
+#[test]
+fn a_reorg_left_to_the_restart_returns_records_and_does_not_spin() {
+    let kit = Kit::new(40);
+    let first = kit.forge(&kit.params.genesis(), vec![kit.enrol_all(1)], |header| header.time_ms += 1);
+    let record = kit.record(Kind::Ehr, 1, 2);
+    let id = record.id(&kit.chain);
+    let second = kit.block(&first.header, vec![record], 1);
+    let rival = branch(&kit, &first.header, 2, 9);
+    let mut moved_at_restart = 0;
+    for fail_at_write in 1..16 {
+        let config = CoreConfig::new(kit.params.clone());
+        let mut node = Alone::with(config, MemoryEngine::new(), fail_at_write, GENESIS_TIME_MS + 60_000);
+        node.meet(EVE, &kit.params.genesis(), 0);
+        for (number, block) in (1..).zip([&first, &second, &rival[0], &rival[1]]) {
+            let (message, bytes) = (MessageId(number), block.encode());
+            node.input(Input::Gossip { peer: EVE, message, topic: Topic::Blocks, bytes });
+        }
+        let before = ChainStore::open(node.memory.clone(), &kit.params).unwrap().tip().unwrap().0;
+        let node = node.restarted();
+        assert!(node.core.next_deadline().unwrap() > node.now_ms, "due at once after write {fail_at_write} failed");
+        if before == second.id() && node.tip() == rival[1].id() {
+            moved_at_restart += 1;
+            assert!(node.pool().contains(&id), "the record of the branch that was left is back");
+        }
+    }
+    assert!(moved_at_restart >= 1);
+}
+
 #[test]
 fn a_clock_far_off_is_warned_of_once() {
     let kit = Kit::new(38);
