@@ -1,5 +1,10 @@
 //! What takes long: short figures in `make test`, long ones with `MEDRING_SOAK=1` in `make soak`, which keeps what they print.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail, and tell, as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests fail, and tell, as tests do"
+)]
 
 #[path = "soak/crash.rs"]
 mod crash;

@@ -14,6 +14,23 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_medring");
 /// How long a step of a few blocks may take. Generous: two cores may be shared with a compiler.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
 
+/// The committed bundles.
+pub(crate) fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testnet/samples/fhir")
+}
+
+/// The larger collection of patients, in the folder that `MEDRING_DATA` names or in ../shared/data beside the workspace;
+/// says loudly when there is none.
+pub(crate) fn bundles() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let folder = std::env::var_os("MEDRING_DATA").map_or_else(beside, PathBuf::from).join("fhir/synthea");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no larger collection at {}; set MEDRING_DATA to test on it", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
 /// The seed of a test, printed.
 pub(crate) fn seed() -> u64 {
     let seed = std::env::var("MEDRING_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(7);

@@ -1,6 +1,6 @@
 //! Nothing that identifies a patient leaves the sealed part: not into a store, a log, a wallet's file or a payload.
 
-use super::harness::{BINARY, Net, SOON};
+use super::harness::{BINARY, Net, SOON, bundles, samples};
 use super::records::Maker;
 use medring_protocol::deid::identifying_strings;
 use medring_protocol::fhir::Bundle;
@@ -10,15 +10,7 @@ use medring_testnet::checkers::folder;
 use medring_testnet::checkers::leak::Detector;
 use medring_testnet::demo::{self, DemoOptions};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-/// The bundles to show: of the folder `MEDRING_DATA` names if it is set, else the committed samples.
-fn bundles() -> PathBuf {
-    match std::env::var_os("MEDRING_DATA") {
-        Some(data) => Path::new(&data).join("fhir/synthea"),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../testnet/samples/fhir"),
-    }
-}
+use std::path::Path;
 
 /// Every identifying string of every bundle of a folder.
 fn needles(folder: &Path) -> BTreeSet<String> {
@@ -35,7 +27,7 @@ fn no_identifying_string_is_found_anywhere_and_a_planted_one_is() {
         binary: BINARY.into(),
         seed: super::harness::seed(),
         block_time_ms: 1000,
-        bundle: Some(bundles()),
+        bundle: Some(bundles().unwrap_or_else(samples)),
         vitals: None,
         columns: Layout::default(),
         keep_running: false,
@@ -43,7 +35,7 @@ fn no_identifying_string_is_found_anywhere_and_a_planted_one_is() {
     };
     let summary = demo::run(&options, &mut |_| {}).unwrap();
     let mut net = Net::of_folder(scratch);
-    let needles = needles(&bundles());
+    let needles = needles(options.bundle.as_deref().unwrap());
     let detector = Detector::new(needles.iter().map(String::as_str));
     assert!(detector.len() > 300, "{} strings to look for", detector.len());
 

@@ -1,6 +1,6 @@
 //! What a node needs, measured from outside.
 
-use super::harness::{BINARY, Net, SOON, seed};
+use super::harness::{BINARY, Net, SOON, bundles, samples, seed};
 use super::records::{Maker, now_ms};
 use super::short_or_long;
 use medring_node::wallet::Moment;
@@ -8,7 +8,6 @@ use medring_protocol::record::Kind;
 use medring_protocol::vitals::Layout;
 use medring_testnet::client::ClientError;
 use medring_testnet::demo::{self, DemoOptions};
-use std::path::Path;
 
 /// What a node may have in memory with a chain of 10,000 records, MiB.
 const MEMORY_MIB_MAX: u64 = 150;
@@ -56,15 +55,13 @@ fn a_node_with_a_long_chain_stays_small() {
 
 #[test]
 fn the_demo_of_many_patients_passes() {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testnet/samples/fhir");
-    let data = std::env::var_os("MEDRING_DATA").map(|data| Path::new(&data).join("fhir/synthea"));
     let folder = tempfile::tempdir().unwrap();
     let options = DemoOptions {
         folder: folder.path().join("net"),
         binary: BINARY.into(),
         seed: seed(),
         block_time_ms: 2000,
-        bundle: Some(short_or_long(None, data).unwrap_or(samples)),
+        bundle: Some(short_or_long(None, bundles()).unwrap_or_else(samples)),
         vitals: None,
         columns: Layout::default(),
         keep_running: false,
