@@ -94,6 +94,18 @@ tags! {
     Confirms = "confirms",
     /// Fingerprint that people compare.
     Fingerprint = "fp",
+    /// Signed by a member who takes up an invitation; its first bytes are the code that two people compare.
+    Join = "join",
+    /// Signed by a member who asks the owner for a change.
+    Ask = "ask",
+    /// Signed by whoever aborts an attempt.
+    Abort = "abort",
+    /// Signed by a member who discloses the B values of a dead attempt.
+    Disclose = "disclose",
+    /// Signed by the owner: you are not in the next epoch, and why.
+    Notice = "notice",
+    /// Signed by an owner who lost its device and asks members for the last descriptor.
+    Recall = "recall",
 }
 
 /// LP(b): the length as u32 big-endian, then the bytes.

@@ -4,15 +4,17 @@ use crate::hash::{ChainId, Gid, ParticipantId, RecordId, Tag, h};
 use crate::identity::{PublicKeys, Signature};
 use crate::kdf::Suite;
 use crate::record::SigCheck;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Most members a group may ever have.
-const MEMBERS_MAX: usize = 256;
+pub const MEMBERS_MAX: usize = 256;
 /// Longest libp2p peer id, bytes: a multihash of an Ed25519 key has 38.
 const PEER_ID_BYTES_MAX: usize = 64;
 
 /// What an epoch changes against the last one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Change {
     /// A new member.
@@ -44,16 +46,17 @@ impl Change {
 }
 
 /// A place in the ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Both public keys; the ParticipantId is their hash.
     pub keys: PublicKeys,
     /// The libp2p peer its streams must come from, as multihash bytes, 1 to 64.
+    #[serde(with = "serde_bytes")]
     pub peer_id: Vec<u8>,
 }
 
 /// ED. The owner signs H("ed", ED); H("gid", ED) names the epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochDescriptor {
     /// The chain.
     pub chain: ChainId,

@@ -1,6 +1,13 @@
-//! The group (PROTOCOL section 4). So far its formats, which cannot be changed later: the epoch descriptor and the GID it
-//! gives. EpochCommit is in [`crate::record`], group seals and APHR content in [`crate::seal`]. Spec: groups.
+//! The group (PROTOCOL section 4): a ring of participants that authenticates, agrees on a key per epoch, and changes.
+//! EpochCommit is in [`crate::record`], group seals and APHR content in [`crate::seal`]. Spec: groups.
+//!
+//! * [`EpochDescriptor`]: what an epoch is, hashed into its GID.
+//! * [`message`]: what members say to each other.
+//! * [`machine`]: the life of a group as one participant keeps it.
 
 mod descriptor;
+pub mod machine;
+pub mod message;
 
-pub use descriptor::{Change, DescriptorError, EpochDescriptor, Member};
+pub use descriptor::{Change, DescriptorError, EpochDescriptor, MEMBERS_MAX, Member};
+pub use message::GroupUid;
