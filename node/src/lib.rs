@@ -5,6 +5,7 @@ pub mod api;
 pub mod config;
 pub mod core;
 pub mod driver;
+pub mod group;
 pub mod miner;
 pub mod net;
 pub mod telemetry;

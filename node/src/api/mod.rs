@@ -2,6 +2,7 @@
 
 mod blocks;
 mod chain;
+mod group_types;
 mod guard;
 mod people;
 mod problem;

@@ -8,6 +8,8 @@ use medring_protocol::{BlockId, ChainId, ParticipantId, RecordId, WireId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use super::group_types::*;
+pub use crate::group::AphrPolicy;
 pub use crate::net::Direction;
 pub use crate::wallet::Checks;
 /// `GET /v1/genesis`: the file that founds the network, as `medring genesis new` wrote it but for white space.

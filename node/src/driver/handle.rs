@@ -3,6 +3,7 @@
 use super::core_thread::Local;
 use super::{ApiToken, MineError, Shutdown, mining};
 use crate::core::{Event, Snapshot, SubmitError};
+use crate::group::GroupHandle;
 use crate::miner::Miner;
 use crate::net::{Command, ConnectError, Link};
 use crate::telemetry::Metrics;
@@ -66,6 +67,7 @@ pub(super) struct Inner {
     pub(super) blocks_found: Arc<AtomicU64>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) wallet: Option<Arc<Wallet>>,
+    pub(super) groups: Option<GroupHandle>,
     pub(super) mining_turn: tokio::sync::Mutex<()>,
     pub(super) shutdown: Shutdown,
     pub(super) stopped: watch::Receiver<Option<Stopped>>,
@@ -110,6 +112,11 @@ impl NodeHandle {
     /// The wallet of the participant who lives here, if its keystore is configured.
     pub fn wallet(&self) -> Option<Arc<Wallet>> {
         self.0.wallet.clone()
+    }
+
+    /// That participant's groups.
+    pub fn groups(&self) -> Option<GroupHandle> {
+        self.0.groups.clone()
     }
 
     /// Its figures.

@@ -187,6 +187,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         blocks_found: machine.blocks_found.clone(),
         metrics: machine.metrics.clone(),
         wallet: wallet.clone(),
+        groups: None,
         mining_turn: tokio::sync::Mutex::default(),
         shutdown: stop.clone(),
         stopped,

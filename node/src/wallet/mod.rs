@@ -28,7 +28,10 @@ pub use draft::{Draft, DraftError, PARTS_MAX, public_kind};
 pub use files::FileError;
 pub use keystore::{Keystore, KeystoreError, KeystoreInfo};
 pub use passphrase::{PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, Passphrase, PassphraseError};
-pub use producer::{Moment, ProduceError, Produced, enrol_record, renew, revoke_record, seal_record};
+pub use producer::{
+    Moment, ProduceError, Produced, commit_record, enrol_record, renew, revoke_record, seal_record, seal_to_group,
+    seal_to_owner,
+};
 pub use scan::{Progress, ScanReport};
 pub use state::{RECORDS_MAX, StateError, WalletRecord};
 pub use vault::KdfCost;

@@ -3,11 +3,12 @@
 use super::draft::{Draft, public_kind};
 use medring_protocol::chebyshev::{KeyError, PublicKey};
 use medring_protocol::deid::{DeidError, check_public};
+use medring_protocol::group::machine::EpochAccess;
 use medring_protocol::identity::{Enrolment, EnrolmentEntry, IdentitySecret, PublicKeys, Revocation};
 use medring_protocol::params::{Params, Purpose};
-use medring_protocol::record::{Content, Kind, Receiver, Record};
+use medring_protocol::record::{Content, EpochCommit, Kind, Receiver, Record};
 use medring_protocol::seal::{self, RecordSecret, SealContext, SealError, To};
-use medring_protocol::{ChainId, Commitment, ParticipantId, limits};
+use medring_protocol::{ChainId, Commitment, Gid, ParticipantId, limits};
 use rand::CryptoRng;
 
 /// When and where a record is made: the clock of its maker and the tip it knows.
@@ -90,19 +91,75 @@ pub fn seal_record(
     at: Moment,
     rng: &mut impl CryptoRng,
 ) -> Result<Produced, ProduceError> {
+    made_for(draft, &recipient.id())?;
+    let key = PublicKey::validate(&recipient.chebyshev)?;
+    seal_to(params, uploader, To::Participant(&key), draft, at, rng)
+}
+
+/// Seals `draft`, made for the patient who signs it, to all members of an epoch (receiver type 2). No ladder.
+pub fn seal_to_group(
+    params: &Params,
+    uploader: &IdentitySecret,
+    access: &EpochAccess,
+    draft: &Draft,
+    at: Moment,
+    rng: &mut impl CryptoRng,
+) -> Result<Produced, ProduceError> {
+    made_for(draft, &uploader.public().id())?;
+    seal_to(params, uploader, To::Group { k_rec: &access.k_rec, gid: access.gid }, draft, at, rng)
+}
+
+/// Seals `draft`, made for the patient who signs it, to that patient under an epoch's name (receiver type 3).
+pub fn seal_to_owner(
+    params: &Params,
+    owner: &IdentitySecret,
+    gid: Gid,
+    draft: &Draft,
+    at: Moment,
+    rng: &mut impl CryptoRng,
+) -> Result<Produced, ProduceError> {
+    made_for(draft, &owner.public().id())?;
+    let key = PublicKey::validate(&owner.public().chebyshev)?;
+    seal_to(params, owner, To::Owner { key: &key, gid }, draft, at, rng)
+}
+
+fn made_for(draft: &Draft, sealed_to: &ParticipantId) -> Result<(), ProduceError> {
+    match draft.sensitive.recipient {
+        made_for if made_for == *sealed_to => Ok(()),
+        made_for => Err(ProduceError::OtherRecipient { made_for, sealed_to: *sealed_to }),
+    }
+}
+
+fn seal_to(
+    params: &Params,
+    uploader: &IdentitySecret,
+    to: To<'_>,
+    draft: &Draft,
+    at: Moment,
+    rng: &mut impl CryptoRng,
+) -> Result<Produced, ProduceError> {
     let kind = public_kind(draft.kind).ok_or(ProduceError::Kind(draft.kind))?;
     check_public(kind, &draft.public, &draft.policy, params.purpose == Purpose::Demo)?;
-    if draft.sensitive.recipient != recipient.id() {
-        let (made_for, sealed_to) = (draft.sensitive.recipient, recipient.id());
-        return Err(ProduceError::OtherRecipient { made_for, sealed_to });
-    }
-    let key = PublicKey::validate(&recipient.chebyshev)?;
     let (chain, me) = (params.chain_id(), uploader.public().id());
     let ctx = SealContext { chain: &chain, kind: draft.kind, uploader: &me, public: &draft.public };
     let pad_min = usize::try_from(params.pad_min_bytes).unwrap_or(usize::MAX);
-    let seal::Sealed { content, r } = seal::seal(&ctx, To::Participant(&key), &draft.sensitive, pad_min, rng)?;
+    let seal::Sealed { content, r } = seal::seal(&ctx, to, &draft.sensitive, pad_min, rng)?;
     let record = sign(params, &chain, content, uploader, at)?;
     Ok(Produced { record, r })
+}
+
+/// An epoch's commit as a record by the patient, mined by `deadline_height` at the latest: its envelope expires no later.
+/// The RecordId is fixed by `commit` and the uploader, so a resubmission is the same record.
+pub fn commit_record(
+    params: &Params,
+    uploader: &IdentitySecret,
+    commit: &EpochCommit,
+    deadline_height: u64,
+    at: Moment,
+) -> Record {
+    let content = payload(Kind::EpochCommit, uploader, commit.encode());
+    let expiry = expiry_height(params, at).min(deadline_height);
+    Record::sign(&params.chain_id(), content, stamp_ms(params, at), expiry, uploader)
 }
 
 /// Puts a record that was made earlier into a new envelope by its uploader: RecordId and Sig stay.

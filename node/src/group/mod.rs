@@ -1,0 +1,13 @@
+//! The groups of the participant who lives on this node: their machines, what they keep, and what people ask of them.
+//!
+//! One thread owns every machine (`protocol::group::machine`). It takes what happened (commands, messages, answers, a new
+//! tip, time), stores what changed in the vault, and only then lets anything out. [`GroupHandle`] is what the rest of the
+//! node holds of it.
+
+mod error;
+mod handle;
+mod view;
+
+pub use error::GroupError;
+pub use handle::GroupHandle;
+pub use view::{AphrPolicy, GroupEvent, GroupView, Groups};
