@@ -156,7 +156,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     tokio::spawn(event_log::run(events.subscribe(), params.chain_id().to_string(), clock::now_ms));
     let (inputs_tx, inputs) = mpsc::channel(INPUTS_MAX);
     let net_config = net_config(&config, &params, key, (capture, machine.metrics.clone()));
-    let Net { commands, links, peer_id, listen, task: net_task } =
+    let Net { commands, links, peer_id, listen, ring: _, ring_incoming: _, task: net_task } =
         net::start(net_config, inputs_tx, events.clone(), stop.clone()).await?;
 
     let (stopped_tx, stopped) = watch::channel(None);

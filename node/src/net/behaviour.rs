@@ -1,4 +1,4 @@
-//! What our nodes speak: gossip for records and blocks, status and sync by request, identify, ping, and limits on links.
+//! What our nodes speak: gossip for records and blocks, status and sync by request, ring streams, identify, ping, and limits on links.
 
 use super::NetConfig;
 use super::codec::{StatusCodec, SyncCodec};
@@ -39,6 +39,7 @@ pub(super) struct Behaviour {
     pub(super) gossip: gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>,
     pub(super) status: request_response::Behaviour<StatusCodec>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
+    pub(super) ring: libp2p_stream::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
 }
@@ -147,6 +148,7 @@ pub(super) fn swarm(config: &NetConfig, topics: &Topics) -> Result<Swarm<Behavio
             [(sync_name, ProtocolSupport::Full)],
             requests(REQUEST_TIMEOUT),
         ),
+        ring: libp2p_stream::Behaviour::new(),
         identify: identify::Behaviour::new(identify.with_cache_size(0)),
         ping: ping::Behaviour::new(ping::Config::new()),
     };

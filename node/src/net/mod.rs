@@ -10,7 +10,9 @@ mod codec;
 mod dial;
 mod gate;
 mod peers;
+mod reach;
 mod requests;
+pub mod ring;
 mod service;
 
 pub use capture::Capture;
@@ -22,6 +24,7 @@ use libp2p::core::transport::TransportError;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, identity};
 use medring_protocol::ChainId;
+use ring::{Incoming, RingStreams};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -74,6 +77,22 @@ pub enum Command {
         /// The peer found there.
         reply: oneshot::Sender<Result<PeerId, ConnectError>>,
     },
+    /// Make sure that a link to this peer, and to no other, stands.
+    Reach {
+        /// Whom.
+        peer_id: PeerId,
+        /// Where it may be, if no link stands.
+        addresses: Vec<Multiaddr>,
+        /// Told when a link stands or none could be made.
+        reply: oneshot::Sender<Result<(), ConnectError>>,
+    },
+    /// A peer broke the rules on a stream of its own: say so and drop it.
+    Fault {
+        /// Who.
+        peer_id: PeerId,
+        /// How.
+        reason: String,
+    },
     /// Shut or open the door to all links (test networks only).
     Isolate {
         /// Shut it.
@@ -115,6 +134,10 @@ pub struct Net {
     pub peer_id: PeerId,
     /// Addresses listened on, each with `/p2p/` and this node's id.
     pub listen: Vec<Multiaddr>,
+    /// Direct streams to members of groups.
+    pub ring: RingStreams,
+    /// What members of groups say to this node. Dropped: their streams are reset.
+    pub ring_incoming: mpsc::Receiver<Incoming>,
     /// The event loop; ends when `stop` is cancelled.
     pub task: tokio::task::JoinHandle<()>,
 }
@@ -142,6 +165,8 @@ pub async fn start(
     }
     let peer_id = *swarm.local_peer_id();
     let (commands, commands_rx) = mpsc::channel(COMMANDS_MAX);
+    let control = swarm.behaviour().ring.new_control();
+    let (ring, ring_incoming) = ring::start(control, &config, &commands, &stop).map_err(NetError::Settings)?;
     let (links_tx, links) = watch::channel(Vec::new());
     let (ready_tx, ready) = oneshot::channel();
     let service = service::Service::new(swarm, topics, &config, inputs, events, links_tx, (listeners, ready_tx));
@@ -156,7 +181,7 @@ pub async fn start(
         }
     };
     let listen = listen.into_iter().map(|address| address.with(Protocol::P2p(peer_id))).collect();
-    Ok(Net { commands, links, peer_id, listen, task })
+    Ok(Net { commands, links, peer_id, listen, ring, ring_incoming, task })
 }
 
 /// Fails if a port is taken. The transport itself would not notice: it shares ports (SO_REUSEPORT) with other processes of

@@ -3,6 +3,7 @@
 use super::behaviour::{Behaviour, BehaviourEvent, Topics};
 use super::dial::{self, Bootstrap};
 use super::peers::{Direction, Link, Peers};
+use super::reach::Reaches;
 use super::requests::Requests;
 use super::{Capture, Command, ConnectError, NetConfig};
 use crate::core::{Event, Input, MessageId, Output, Peer, RequestError, RequestId, Topic, Verdict};
@@ -40,6 +41,7 @@ pub(super) struct Service {
     gossip: BTreeMap<MessageId, (gossipsub::MessageId, PeerId)>,
     gossip_last: u64,
     connects: BTreeMap<ConnectionId, (Multiaddr, oneshot::Sender<Result<PeerId, ConnectError>>)>,
+    reaches: Reaches,
     isolated: Vec<oneshot::Sender<()>>,
     /// What went wrong last at an address: said once, not at each attempt.
     failures: BTreeMap<Multiaddr, String>,
@@ -79,6 +81,7 @@ impl Service {
             gossip: BTreeMap::new(),
             gossip_last: 0,
             connects: BTreeMap::new(),
+            reaches: Reaches::default(),
             isolated: Vec::new(),
             failures: BTreeMap::new(),
             listeners,
@@ -115,6 +118,8 @@ impl Service {
         match command {
             Command::Core(output) => self.output(output),
             Command::Connect { address, reply } => self.connect(address, reply),
+            Command::Reach { peer_id, addresses, reply } => self.reach(peer_id, addresses, reply),
+            Command::Fault { peer_id, reason } => self.fault(peer_id, reason),
             Command::Isolate { on, reply } => {
                 self.swarm.behaviour_mut().gate.shut = on;
                 self.isolated.push(reply);
@@ -230,6 +235,7 @@ impl Service {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, num_established, .. } => {
                 let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
                 self.bootstrap.linked(peer_id, connection_id);
+                self.reaches.linked(&peer_id);
                 if let Some((address, reply)) = self.connects.remove(&connection_id) {
                     self.failures.remove(&address);
                     let _ = reply.send(Ok(peer_id));
@@ -359,12 +365,16 @@ impl Service {
     fn inbound_failure(&mut self, peer_id: PeerId, error: &InboundFailure) {
         tracing::debug!(%peer_id, %error, "a peer's request failed");
         let InboundFailure::Io(io) = error else { return };
-        if io.kind() == ErrorKind::InvalidData
-            && let Some(peer) = self.peers.open(&peer_id)
-        {
-            let _ = self.events.send(Event::PeerFault { peer, reason: format!("malformed request: {io}") });
-            self.drop_links(peer_id);
+        if io.kind() == ErrorKind::InvalidData {
+            self.fault(peer_id, format!("malformed request: {io}"));
         }
+    }
+
+    /// What a peer sent shows that it does not keep to the rules: that costs it the link.
+    fn fault(&mut self, peer_id: PeerId, reason: String) {
+        let Some(peer) = self.peers.open(&peer_id) else { return };
+        let _ = self.events.send(Event::PeerFault { peer, reason });
+        self.drop_links(peer_id);
     }
 
     fn redial(&mut self) {
@@ -404,7 +414,32 @@ impl Service {
         }
     }
 
+    /// Answers once a link to `peer_id` stands or cannot be made. The dial is pinned to that peer: Noise refuses another.
+    fn reach(&mut self, peer_id: PeerId, addresses: Vec<Multiaddr>, reply: oneshot::Sender<Result<(), ConnectError>>) {
+        if self.peers.open(&peer_id).is_some() {
+            let _ = reply.send(Ok(()));
+            return;
+        }
+        let Some(reply) = self.reaches.join(&peer_id, reply) else { return };
+        let Some(first) = addresses.first().cloned() else {
+            let _ = reply.send(Err(ConnectError(format!("{peer_id} is not linked, and no address of it is known"))));
+            return;
+        };
+        // A fresh local port, and no regard for a bootstrap dial under way, whose address may be an old one.
+        let opts = DialOpts::peer_id(peer_id)
+            .condition(PeerCondition::Disconnected)
+            .addresses(addresses)
+            .allocate_new_port()
+            .build();
+        let connection = opts.connection_id();
+        match self.swarm.dial(opts) {
+            Ok(()) => self.reaches.dialling(peer_id, connection, first, reply),
+            Err(error) => drop(reply.send(Err(ConnectError(describe(&error, &first))))),
+        }
+    }
+
     fn dial_failed(&mut self, connection: ConnectionId, error: &DialError) {
+        self.reaches.failed(connection, |address| ConnectError(describe(error, address)));
         if let Some((address, reply)) = self.connects.remove(&connection) {
             let _ = reply.send(Err(ConnectError(describe(error, &address))));
         }

@@ -36,11 +36,37 @@ pub struct Metrics {
     gossip_accepted: Counter,
     gossip_ignored: Counter,
     gossip_rejected: Counter,
+    ring_in: [Counter; 3],
+    ring_out: [Counter; 3],
+    ring_bytes_in: Counter,
+    ring_bytes_out: Counter,
+}
+
+/// How an exchange with a member of a group ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingOutcome {
+    /// With an answer.
+    Done,
+    /// At once, since too many were open.
+    Refused,
+    /// Without an answer: time, a broken link, bytes that are no frame.
+    Failed,
 }
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Metrics(…)")
+    }
+}
+
+impl RingOutcome {
+    fn of(self, counters: &[Counter; 3]) -> &Counter {
+        let [done, refused, failed] = counters;
+        match self {
+            Self::Done => done,
+            Self::Refused => refused,
+            Self::Failed => failed,
+        }
     }
 }
 
@@ -83,6 +109,16 @@ impl Metrics {
             let labels = vec![Label::new("verdict", verdict)];
             registry.counter("medring_gossip_messages_total", labels, "Gossip messages judged, by verdict")
         };
+        let ring = |direction: &'static str| {
+            ["done", "refused", "failed"].map(|outcome| {
+                let labels = vec![Label::new("direction", direction), Label::new("outcome", outcome)];
+                registry.counter("medring_ring_exchanges_total", labels, "Exchanges with members of groups, by outcome")
+            })
+        };
+        let ring_bytes = |direction: &'static str| {
+            let labels = vec![Label::new("direction", direction)];
+            registry.counter("medring_ring_bytes_total", labels, "Bytes of messages and answers between members")
+        };
         let gauge = |name, unit, help| registry.gauge(name, unit, help);
         Self {
             handle: registry.0.handle(),
@@ -101,6 +137,10 @@ impl Metrics {
             gossip_accepted: gossip("accept"),
             gossip_ignored: gossip("ignore"),
             gossip_rejected: gossip("reject"),
+            ring_in: ring("in"),
+            ring_out: ring("out"),
+            ring_bytes_in: ring_bytes("in"),
+            ring_bytes_out: ring_bytes("out"),
         }
     }
 
@@ -111,6 +151,26 @@ impl Metrics {
             Verdict::Ignore => self.gossip_ignored.increment(1),
             Verdict::Reject => self.gossip_rejected.increment(1),
         }
+    }
+
+    /// Counts an exchange that a peer began.
+    pub fn ring_in(&self, outcome: RingOutcome) {
+        outcome.of(&self.ring_in).increment(1);
+    }
+
+    /// Counts an exchange that this node began.
+    pub fn ring_out(&self, outcome: RingOutcome) {
+        outcome.of(&self.ring_out).increment(1);
+    }
+
+    /// Counts bytes received from members of groups.
+    pub fn ring_bytes_in(&self, bytes: usize) {
+        self.ring_bytes_in.increment(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// Counts bytes sent to members of groups.
+    pub fn ring_bytes_out(&self, bytes: usize) {
+        self.ring_bytes_out.increment(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     /// In the Prometheus text format.

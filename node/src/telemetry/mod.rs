@@ -4,5 +4,5 @@ mod log;
 mod metrics;
 
 pub use self::log::{LogError, init};
-pub use self::metrics::Metrics;
 pub(crate) use self::metrics::gauge_value;
+pub use self::metrics::{Metrics, RingOutcome};
