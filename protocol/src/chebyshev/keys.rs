@@ -123,6 +123,14 @@ impl SecretKey {
         Ok(Self { n: Zeroizing::new(*n), public })
     }
 
+    /// A secret stored together with its public key, which is believed: no ladder.
+    pub(crate) fn restored(n: &[u8; 32], public: PublicKey) -> Result<Self, KeyError> {
+        if bool::from(n.as_slice().ct_eq(&[0; 32])) {
+            return Err(KeyError::ZeroSecret);
+        }
+        Ok(Self { n: Zeroizing::new(*n), public })
+    }
+
     /// The 32 secret bytes, for the keystore and nothing else.
     pub fn expose(&self) -> &[u8; 32] {
         &self.n
@@ -152,9 +160,8 @@ impl fmt::Debug for SecretKey {
 pub struct SharedSecret(Zeroizing<[u8; 256]>);
 
 impl SharedSecret {
-    /// Any bytes as an agreement: how tests play an attacker.
-    #[cfg(test)]
-    pub(crate) fn from_bytes_for_tests(bytes: &[u8; 256]) -> Self {
+    /// An agreement that was stored.
+    pub(crate) fn from_bytes(bytes: &[u8; 256]) -> Self {
         Self(Zeroizing::new(*bytes))
     }
 

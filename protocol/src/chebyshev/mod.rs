@@ -25,3 +25,8 @@ pub use keys::{KeyError, PublicKey, PublicKeyBytes, SecretKey, SharedSecret, in_
 pub fn t(n: &[u8; 32], x: &[u8; 256]) -> [u8; 256] {
     field::to_bytes(&ladder::t(n, &field::from_bytes(x)))
 }
+
+/// How many T_n this thread has computed so far: what a protocol costs, counted. The oracle's are not among them.
+pub fn ladders() -> u64 {
+    ladder::computed()
+}

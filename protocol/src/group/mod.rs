@@ -3,11 +3,20 @@
 //!
 //! * [`EpochDescriptor`]: what an epoch is, hashed into its GID.
 //! * [`message`]: what members say to each other.
+//! * [`pair`]: the agreement of two neighbours; [`ring`]: from pairs to one confirmed key; [`signing`]: what else is signed.
 //! * [`machine`]: the life of a group as one participant keeps it.
 
 mod descriptor;
 pub mod machine;
 pub mod message;
+pub mod pair;
+mod pair_keys;
+#[cfg(test)]
+mod pair_tests;
+pub mod ring;
+#[cfg(test)]
+mod ring_tests;
+pub mod signing;
 
 pub use descriptor::{Change, DescriptorError, EpochDescriptor, MEMBERS_MAX, Member};
 pub use message::GroupUid;

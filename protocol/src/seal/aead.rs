@@ -5,10 +5,10 @@ use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use zeroize::Zeroizing;
 
 /// Bytes that encryption adds.
-pub(super) const TAG_BYTES: usize = 16;
+pub(crate) const TAG_BYTES: usize = 16;
 
 /// Encrypts in place, so that no copy of the plaintext is left behind.
-pub(super) fn encrypt(keys: &KeyNonce, ad: &[u8], mut plain: Zeroizing<Vec<u8>>) -> Vec<u8> {
+pub(crate) fn encrypt(keys: &KeyNonce, ad: &[u8], mut plain: Zeroizing<Vec<u8>>) -> Vec<u8> {
     // A growing Vec would leave its old allocation, full of plaintext, unwiped.
     assert!(plain.capacity() >= plain.len() + TAG_BYTES, "room for the tag is reserved by the caller");
     let buffer: &mut Vec<u8> = &mut plain;
@@ -19,7 +19,7 @@ pub(super) fn encrypt(keys: &KeyNonce, ad: &[u8], mut plain: Zeroizing<Vec<u8>>)
 }
 
 /// The plaintext, or nothing if a single bit of key, nonce, associated data or ciphertext is different.
-pub(super) fn decrypt(keys: &KeyNonce, ad: &[u8], ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn decrypt(keys: &KeyNonce, ad: &[u8], ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut buffer = Zeroizing::new(ciphertext.to_vec());
     let inner: &mut Vec<u8> = &mut buffer;
     Aes256Gcm::new((&*keys.key).into()).decrypt_in_place((&keys.nonce).into(), ad, inner).ok()?;

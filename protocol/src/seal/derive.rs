@@ -19,7 +19,7 @@ pub struct KeyNonce {
 }
 
 impl KeyNonce {
-    fn split(key: &[u8], nonce: &[u8]) -> Self {
+    pub(crate) fn split(key: &[u8], nonce: &[u8]) -> Self {
         let mut out = Self { key: Zeroizing::new([0; 32]), nonce: [0; 12] };
         out.key.copy_from_slice(key);
         out.nonce.copy_from_slice(nonce);

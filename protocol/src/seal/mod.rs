@@ -9,7 +9,7 @@
 //! * [`check_shape`] is what consensus, which can decrypt nothing, checks of s.
 //! * [`mod@derive`] names every intermediate value, for the vectors in `docs/spec/vectors/seal.json`.
 
-mod aead;
+pub(crate) mod aead;
 mod aphr;
 pub mod derive;
 mod error;

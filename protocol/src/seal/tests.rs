@@ -185,7 +185,7 @@ fn an_ephemeral_value_outside_the_group_is_not_mine() {
 
 /// Rewrites tag, E, wrap and body with keys derived from any E and Z, as an attacker who knows Z would.
 fn forge(sealed: &mut Sealed, e: &PublicKeyBytes, z: &[u8; 256], to: &PublicKey) {
-    let z = SharedSecret::from_bytes_for_tests(z);
+    let z = SharedSecret::from_bytes(z);
     let c = sealed.content.commitment;
     let (wrap_keys, tag) = derive::participant_wrap(&CTX, &c, &z, e, to);
     let receiver = Receiver::Tag(tag);
