@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// Most members a group may ever have.
 pub const MEMBERS_MAX: usize = 256;
 /// Longest libp2p peer id, bytes: a multihash of an Ed25519 key has 38.
-const PEER_ID_BYTES_MAX: usize = 64;
+pub const PEER_ID_BYTES_MAX: usize = 64;
 
 /// What an epoch changes against the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! carries one [`Envelope`] and brings one [`Answer`] back; an answer of [`Answer::Taken`] is given only after what the message
 //! changed is stored. So a message is sent again until it is taken or refused, and a message that comes twice changes nothing.
 
-use super::descriptor::EpochDescriptor;
+use super::descriptor::{EpochDescriptor, PEER_ID_BYTES_MAX};
 use crate::codec::{self, CodecError};
 use crate::hash::{Gid, ParticipantId};
 use crate::identity::{PublicKeys, Signature};
@@ -31,6 +31,15 @@ pub struct Endpoint {
     pub peer_id: Vec<u8>,
     /// Multiaddresses as text, at most [`ADDRESSES_MAX`] of at most [`ADDRESS_BYTES_MAX`] bytes.
     pub addresses: Vec<String>,
+}
+
+impl Endpoint {
+    /// Whether it keeps its bounds: a peer id of 1 to 64 bytes, few and short addresses.
+    pub fn is_well_formed(&self) -> bool {
+        (1..=PEER_ID_BYTES_MAX).contains(&self.peer_id.len())
+            && self.addresses.len() <= ADDRESSES_MAX
+            && self.addresses.iter().all(|a| a.len() <= ADDRESS_BYTES_MAX)
+    }
 }
 
 /// A message for one group.

@@ -4,6 +4,7 @@
 //! * [`EpochDescriptor`]: what an epoch is, hashed into its GID.
 //! * [`message`]: what members say to each other.
 //! * [`pair`]: the agreement of two neighbours; [`ring`]: from pairs to one confirmed key; [`signing`]: what else is signed.
+//! * [`ticket`]: the invitation, as text, and taking it up.
 //! * [`machine`]: the life of a group as one participant keeps it.
 
 mod descriptor;
@@ -17,6 +18,8 @@ pub mod ring;
 #[cfg(test)]
 mod ring_tests;
 pub mod signing;
+pub mod ticket;
 
-pub use descriptor::{Change, DescriptorError, EpochDescriptor, MEMBERS_MAX, Member};
+pub use descriptor::{Change, DescriptorError, EpochDescriptor, MEMBERS_MAX, Member, PEER_ID_BYTES_MAX};
 pub use message::GroupUid;
+pub use ticket::Ticket;
