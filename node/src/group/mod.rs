@@ -6,6 +6,7 @@
 
 mod error;
 mod handle;
+pub mod vault;
 mod view;
 
 pub use error::GroupError;

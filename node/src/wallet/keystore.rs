@@ -270,7 +270,7 @@ impl Keystore {
     }
 
     /// A key of its own for each use of the data key.
-    pub(super) fn subkey(&self, label: &str) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn subkey(&self, label: &str) -> Zeroizing<[u8; 32]> {
         subkey(&self.data_key, label)
     }
 

@@ -11,7 +11,7 @@ mod passphrase;
 mod producer;
 mod scan;
 mod state;
-mod vault;
+pub(crate) mod vault;
 #[expect(clippy::module_inception, reason = "the wallet proper, beside its parts")]
 mod wallet;
 

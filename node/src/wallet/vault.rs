@@ -111,7 +111,8 @@ impl SealedBox {
     }
 }
 
-pub(super) fn encrypt(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], plain: &[u8]) -> Vec<u8> {
+/// AES-256-GCM: ciphertext and tag.
+pub(crate) fn encrypt(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], plain: &[u8]) -> Vec<u8> {
     // Room for the tag, so that the buffer does not move and leave plaintext behind.
     let mut buffer = Zeroizing::new(Vec::with_capacity(plain.len() + 16));
     buffer.extend_from_slice(plain);
@@ -122,7 +123,8 @@ pub(super) fn encrypt(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], plain: &[u8])
     std::mem::take(&mut *buffer)
 }
 
-pub(super) fn decrypt(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+/// Its inverse; `None` if anything is not as it was.
+pub(crate) fn decrypt(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut buffer = Zeroizing::new(sealed.to_vec());
     let inner: &mut Vec<u8> = &mut buffer;
     Aes256Gcm::new(key.into()).decrypt_in_place(nonce.into(), ad, inner).ok()?;
