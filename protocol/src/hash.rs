@@ -106,6 +106,8 @@ tags! {
     Notice = "notice",
     /// Signed by an owner who lost its device and asks members for the last descriptor.
     Recall = "recall",
+    /// Names within an aggregate, and what makes two of its resources the same.
+    Aggregate = "aggregate",
 }
 
 /// LP(b): the length as u32 big-endian, then the bytes.

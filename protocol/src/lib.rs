@@ -8,6 +8,7 @@
 #[macro_use]
 mod bytes;
 
+pub mod aggregate;
 pub mod block;
 pub mod chain;
 pub mod chebyshev;

@@ -386,7 +386,131 @@ def check_group(case):
 
 # ---- one function for each file ---------------------------------------------------------------------------------------
 
+# ---- aggregate.md ---------------------------------------------------------------------------------------------------
+
+def canonical(value):
+    """RFC 8785, for text without unpaired surrogates."""
+    if isinstance(value, dict):
+        members = sorted(value.items(), key=lambda member: member[0].encode("utf-16-be"))
+        return "{" + ",".join(f"{canonical(name)}:{canonical(member)}" for name, member in members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return ecma_number(float(value))
+    return json.dumps(value, ensure_ascii=False)
+
+
+def ecma_number(value):
+    """A float as ECMAScript writes it: the shortest digits, an exponent below 1e-6 and from 1e21."""
+    if value == 0:
+        return "0"
+    sign, text = ("-" if value < 0 else ""), repr(abs(value))
+    digits, _, exponent = text.partition("e")
+    whole, _, part = digits.partition(".")
+    point = len(whole) + int(exponent or 0)
+    digits = (whole + part).lstrip("0")
+    point -= len(whole + part) - len(digits)
+    digits = digits.rstrip("0")
+    if 0 < point <= 21:
+        return sign + (digits.ljust(point, "0") if len(digits) <= point else f"{digits[:point]}.{digits[point:]}")
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    return f"{sign}{digits[0]}{'.' + digits[1:] if digits[1:] else ''}e{'+' if point > 0 else '-'}{abs(point - 1)}"
+
+
+def uuid8(name):
+    """The first 16 bytes of a hash as a UUID of version 8."""
+    raw = bytearray(name[:16])
+    raw[6], raw[8] = raw[6] & 0x0f | 0x80, raw[8] & 0x3f | 0x80
+    text = raw.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def blanked(value, find, found):
+    """The value with each reference that `find` knows blanked, and noted in `found`."""
+    if isinstance(value, list):
+        return [blanked(element, find, found) for element in value]
+    if not isinstance(value, dict):
+        return value
+    out = {}
+    for name in sorted(value, key=str.encode):
+        member = value[name]
+        refers = isinstance(member, str) and (
+            name == "reference" or name == "url" and member.startswith(("Binary/", "urn:uuid:")))
+        target = find(member) if refers else None
+        if target is None:
+            out[name] = blanked(member, find, found)
+        else:
+            found.append(target)
+            out[name] = ""
+    return out
+
+
+def said(resource, find):
+    """What a resource says by itself, hashed, and what it refers to."""
+    found = []
+    value = blanked(resource, find, found)
+    ids = (resource.get("id"), f"urn:uuid:{resource.get('id')}")
+    value = {name: member for name, member in value.items() if name not in ("id", "meta", "text")}
+    if resource.get("id") and isinstance(value.get("identifier"), list):
+        value["identifier"] = [i for i in value["identifier"] if i.get("value") not in ids]
+        if not value["identifier"]:
+            del value["identifier"]
+    return h("aggregate", b"said", canonical(value).encode()), found
+
+
+def fingerprints(bundles):
+    """The fingerprint of every (source, entry) after 16 rounds."""
+    says = {}
+    for s, bundle in enumerate(bundles):
+        entries = bundle["entry"]
+        patients = [i for i, e in enumerate(entries) if e["resource"]["resourceType"] == "Patient"]
+
+        def find(reference, s=s, entries=entries, patients=patients):
+            reference = reference.split("/_history/")[0]
+            for i, entry in enumerate(entries):
+                resource = entry["resource"]
+                if reference in (entry.get("fullUrl"), f"{resource['resourceType']}/{resource.get('id')}"):
+                    return "subject" if patients == [i] else (s, i)
+            return "subject" if not patients and reference.startswith("Patient/") else None
+
+        for i, entry in enumerate(entries):
+            says[s, i] = said(entry["resource"], find)
+    now = {place: own for place, (own, _) in says.items()}
+    for _ in range(16):
+        now = {place: h("aggregate", b"same", own, *(b"subject" if t == "subject" else now[t] for t in found))
+               for place, (own, found) in says.items()}
+    return now
+
+
+def check_aggregate(case):
+    name = h("aggregate", b"document", bytes.fromhex(case["patient"]), str(case["budget"]).encode(),
+             *(bytes.fromhex(source["record"]) for source in case["sources"]))
+    if "aggregate" not in case:
+        # Only its hash is in the file: making the whole aggregate is the Rust code's part.
+        yield "sha256 is one", 64, len(case["sha256"])
+        return
+    document = json.loads(case["aggregate"])
+    yield "canonical JSON", case["aggregate"], canonical(document)
+    yield "Bundle.identifier", document["identifier"]["value"], name.hex()
+    entries = document["entry"]
+    yield "the Composition's id", entries[0]["resource"]["id"], uuid8(name)
+    prints = fingerprints([json.loads(source["bundle"]) for source in case["sources"]])
+    merged = {}
+    for (s, i), fingerprint in sorted(prints.items()):
+        merged.setdefault(fingerprint, []).append(f"urn:medring:record:{case['sources'][s]['record']}#{i}")
+    carried = entries[1:1 + len(merged)]
+    for entry, (fingerprint, places) in zip(carried, merged.items()):
+        meta = entry["resource"]["meta"]
+        yield "id", entry["resource"]["id"], uuid8(fingerprint)
+        yield "fullUrl", entry["fullUrl"], "urn:uuid:" + uuid8(fingerprint)
+        yield "places", [meta["source"]] + [also["valueUri"] for also in meta.get("extension", [])], places
+    made = [entry["resource"]["resourceType"] for entry in entries[1 + len(merged):]]
+    yield "what follows", made, sorted(made, reverse=True)
+
+
 CHECKS = {
+    "aggregate.json": check_aggregate,
     "asert.json": check_asert,
     "chebyshev.json": check_chebyshev,
     "enrol.json": check_enrol,

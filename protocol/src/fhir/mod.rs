@@ -4,7 +4,7 @@
 mod bundle;
 mod error;
 mod json;
-mod refs;
+pub(crate) mod refs;
 mod split;
 mod table1;
 mod types;

@@ -14,6 +14,7 @@ pub use recording::{Recording, Signal, Stats};
 pub use time::{instant, parse_instant};
 
 pub(crate) use layout::known_name;
+pub(crate) use time::YEAR_10000_MS;
 
 /// A CSV from outside, in bytes.
 pub const CSV_BYTES_MAX: usize = 16 * 1024 * 1024;

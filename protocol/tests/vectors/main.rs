@@ -5,6 +5,7 @@
 // Clippy excuses only `#[test]` functions, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod aggregate;
 mod asert;
 mod chebyshev;
 mod enrol;
