@@ -34,6 +34,9 @@ pub struct GroupInfo {
     pub online: Vec<ParticipantId>,
     /// Invitations not taken up yet and not out of date.
     pub tickets_open: usize,
+    /// What keeps it from going on beside what the status says, and what to do; absent if nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// Where it stands: `group`, `owner`, `mine`, `standing`, `active`, `attempt` and the rest.
     #[serde(flatten)]
     pub status: Status,

@@ -3,6 +3,7 @@
 mod blocks;
 mod chain;
 mod group_types;
+mod groups;
 mod guard;
 mod people;
 mod problem;
@@ -23,6 +24,8 @@ use tokio::net::TcpListener;
 
 /// A JSON body.
 pub(crate) const JSON_BYTES_MAX: usize = 16 * 1024;
+/// A bundle to be sealed, in a JSON body: what parses at all, and the request around it.
+pub(crate) const BUNDLE_JSON_BYTES_MAX: usize = medring_protocol::fhir::BUNDLE_BYTES_MAX + 1024;
 /// Items in one list, unless fewer are asked for.
 pub(crate) const LIST_MAX: usize = 200;
 
@@ -68,10 +71,29 @@ fn router(node: NodeHandle) -> Router {
         .route("/v1/wallet", get(wallet::status))
         .route("/v1/wallet/records", get(wallet::records))
         .route("/v1/wallet/records/{id}", get(wallet::one))
+        .merge(group_routes())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .with_state(node)
+}
+
+fn group_routes() -> Router<NodeHandle> {
+    let bundle_limit = DefaultBodyLimit::max(BUNDLE_JSON_BYTES_MAX);
+    Router::new()
+        .route("/v1/wallet/groups", get(groups::list).post(groups::create))
+        .route("/v1/wallet/groups/accept", post(groups::accept))
+        .route("/v1/wallet/groups/recall", post(groups::recall))
+        .route("/v1/wallet/groups/{group}", get(groups::one))
+        .route("/v1/wallet/groups/{group}/invitations", post(groups::invite))
+        .route("/v1/wallet/groups/{group}/changes", post(groups::change))
+        .route("/v1/wallet/groups/{group}/start-alone", post(groups::start_alone))
+        .route("/v1/wallet/groups/{group}/cancel", post(groups::cancel))
+        .route("/v1/wallet/groups/{group}/retry", post(groups::retry))
+        .route("/v1/wallet/groups/{group}/ask", post(groups::ask))
+        .route("/v1/wallet/groups/{group}/records", get(groups::records))
+        .route("/v1/wallet/groups/{group}/records/{id}", get(groups::record))
+        .route("/v1/wallet/groups/{group}/phr", post(groups::phr).layer(bundle_limit))
 }
 
 async fn unknown() -> ApiError {

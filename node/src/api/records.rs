@@ -154,7 +154,7 @@ fn prove(node: &NodeHandle, record_id: RecordId) -> Result<ProofResponse, ApiErr
 }
 
 /// A record on the best chain, with its place, or in the pool.
-fn find(node: &NodeHandle, id: &RecordId) -> Result<(Record, Option<Location>), ApiError> {
+pub(super) fn find(node: &NodeHandle, id: &RecordId) -> Result<(Record, Option<Location>), ApiError> {
     let store = node.store();
     if let Some(at) = store.location(id)?
         && let Some(record) = store.record_at(&at)?

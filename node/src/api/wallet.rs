@@ -5,19 +5,19 @@ use super::problem::ApiError;
 use super::records::state_of;
 use super::types::{OpenedResponse, WalletRecordInfo, WalletRecordsResponse, WalletResponse};
 use crate::driver::NodeHandle;
-use crate::wallet::{Wallet, WalletError, WalletRecord};
+use crate::wallet::{OpenedRecord, Wallet, WalletError, WalletRecord};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use medring_protocol::RecordId;
 use medring_protocol::chain::StateRead;
 use medring_protocol::seal::PlainKind;
+use medring_protocol::{ParticipantId, RecordId};
 use serde_json::value::{RawValue, to_raw_value};
 use std::sync::Arc;
 
-fn wallet_of(node: &NodeHandle) -> Result<Arc<Wallet>, ApiError> {
+pub(super) fn wallet_of(node: &NodeHandle) -> Result<Arc<Wallet>, ApiError> {
     node.wallet().ok_or_else(|| {
         let next = "set wallet.keystore and wallet.passphrase_file in its configuration, and start it again";
         ApiError::not_found("this node has no wallet", next)
@@ -63,6 +63,15 @@ fn open(node: &NodeHandle, wallet: &Wallet, id: &RecordId) -> Result<OpenedRespo
         let detail = format!("record {id} is not in this node's wallet");
         return Err(ApiError::not_found(detail, "it may not be scanned yet (GET /v1/wallet), or it is not yours"));
     };
+    self::opened(node, &opened, wallet.participant())
+}
+
+/// An opened record as the API shows it, made for `recipient`.
+pub(super) fn opened(
+    node: &NodeHandle,
+    opened: &OpenedRecord,
+    recipient: ParticipantId,
+) -> Result<OpenedResponse, ApiError> {
     let (_, tip) = node.store().tip()?;
     let content_type = match opened.content_type {
         PlainKind::FhirBundle => "fhir-bundle",
@@ -71,7 +80,7 @@ fn open(node: &NodeHandle, wallet: &Wallet, id: &RecordId) -> Result<OpenedRespo
     let checks = opened.record.checks;
     Ok(OpenedResponse {
         info: info(node, &opened.record, tip),
-        recipient: wallet.participant(),
+        recipient,
         checks,
         passed: checks.passed(),
         content_type: content_type.into(),

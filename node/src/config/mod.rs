@@ -32,6 +32,8 @@ pub struct Config {
     pub mining: MiningConfig,
     /// The wallet; no participant lives on this node if its `keystore` is not set.
     pub wallet: WalletConfig,
+    /// Groups of the participant who lives on this node.
+    pub group: GroupConfig,
     /// What is logged, how and where.
     pub log: LogConfig,
     /// The file it was read from, absolute; no setting.
@@ -89,6 +91,26 @@ pub struct WalletConfig {
     pub birthday_height: u64,
 }
 
+/// `[group]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GroupConfig {
+    /// Whether keys of past epochs are kept.
+    pub archive: bool,
+    /// Most members of a group this participant owns, 1 … 256.
+    pub members_max: u32,
+    /// How long each step of a new epoch may take, 1,000 … 600,000 ms; `None`: 30,000. Test networks only.
+    pub step_timeout_ms: Option<u64>,
+    /// The process ends right after so many stores of groups; test networks only.
+    pub crash_after: Option<u64>,
+}
+
+impl Default for GroupConfig {
+    fn default() -> Self {
+        Self { archive: false, members_max: 64, step_timeout_ms: None, crash_after: None }
+    }
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -121,6 +143,7 @@ impl Default for Config {
             api: ApiConfig::default(),
             mining: MiningConfig::default(),
             wallet: WalletConfig::default(),
+            group: GroupConfig::default(),
             log: LogConfig::default(),
             file: None,
         }
@@ -194,6 +217,15 @@ impl Config {
         }
         if self.mining.nice() > 19 {
             return fail("mining.nice", format!("is {}; use 0 … 19", self.mining.nice()));
+        }
+        if !(1..=256).contains(&self.group.members_max) {
+            return fail("group.members_max", format!("is {}; use 1 … 256", self.group.members_max));
+        }
+        if let Some(ms) = self.group.step_timeout_ms.filter(|ms| !(1_000..=600_000).contains(ms)) {
+            return fail("group.step_timeout_ms", format!("is {ms}; use 1000 … 600000"));
+        }
+        if self.group.crash_after == Some(0) {
+            return fail("group.crash_after", "is 0; leave it out".into());
         }
         if self.wallet.keystore.is_some() && self.wallet.passphrase_file.is_none() {
             let problem =

@@ -63,6 +63,9 @@ fn values_out_of_bounds_are_refused() {
         ("[mining]\nthreads = 257", "mining.threads"),
         ("[mining]\nhashes_per_second = 0", "mining.hashes_per_second"),
         ("[mining]\nnice = 20", "mining.nice"),
+        ("[group]\nmembers_max = 0", "group.members_max"),
+        ("[group]\nstep_timeout_ms = 999", "group.step_timeout_ms"),
+        ("[group]\ncrash_after = 0", "group.crash_after"),
         ("[wallet]\nkeystore = \"k\"", "wallet.passphrase_file"),
         ("[wallet]\npassphrase_file = \"k\"", "wallet.keystore"),
     ];
@@ -91,6 +94,7 @@ fn the_list_of_keys_and_the_struct_say_the_same() {
             enabled: true,
         },
         wallet: WalletConfig { keystore: Some("k".into()), passphrase_file: Some("p".into()), birthday_height: 1 },
+        group: GroupConfig { step_timeout_ms: Some(1_000), crash_after: Some(1), ..GroupConfig::default() },
         log: LogConfig { file: Some("f".into()), ..LogConfig::default() },
         network: NetworkConfig { capture: Some("c".into()), ..NetworkConfig::default() },
         ..Config::default()

@@ -17,7 +17,7 @@ pub(super) fn instant() -> Instant {
 
 /// A generator seeded by the operating system.
 #[expect(clippy::disallowed_methods, reason = "the driver owns randomness")]
-pub(super) fn os_rng() -> rand::rngs::StdRng {
+pub(crate) fn os_rng() -> rand::rngs::StdRng {
     rand::make_rng()
 }
 

@@ -126,6 +126,10 @@ impl Folder {
         self.path.join("wallet")
     }
 
+    pub(super) fn groups(&self) -> PathBuf {
+        self.path.join("groups")
+    }
+
     pub(super) fn node_key(&self) -> PathBuf {
         self.path.join("node.key")
     }

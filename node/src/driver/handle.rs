@@ -61,6 +61,7 @@ pub(super) struct Inner {
     pub(super) snapshot: watch::Receiver<Arc<Snapshot>>,
     pub(super) links: watch::Receiver<Vec<Link>>,
     pub(super) events: broadcast::Sender<Event>,
+    pub(super) submitter: Submitter,
     pub(super) local: mpsc::Sender<Local>,
     pub(super) net: mpsc::Sender<Command>,
     pub(super) miner: Arc<Miner>,
@@ -71,6 +72,25 @@ pub(super) struct Inner {
     pub(super) mining_turn: tokio::sync::Mutex<()>,
     pub(super) shutdown: Shutdown,
     pub(super) stopped: watch::Receiver<Option<Stopped>>,
+}
+
+/// The way of a record to the core, for those who need nothing else of the node.
+#[derive(Clone)]
+pub(crate) struct Submitter(mpsc::Sender<Local>);
+
+impl Submitter {
+    pub(super) fn new(local: mpsc::Sender<Local>) -> Self {
+        Self(local)
+    }
+
+    /// Submits a record; once this returns `Ok` it is in the pool and on disk.
+    pub(crate) async fn submit(&self, record: Record) -> Result<RecordId, SubmitError> {
+        let stopping = || SubmitError::Storage("the node is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        let local = Local::Submit { record: Box::new(record), reply };
+        self.0.send(local).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
 }
 
 /// A running node. Clones are the same node; it does not stop when they are dropped, but by [`Self::shutdown`].
@@ -158,11 +178,7 @@ impl NodeHandle {
 
     /// Submits a record; once this returns `Ok` it is in the pool and on disk.
     pub async fn submit(&self, record: Record) -> Result<RecordId, SubmitError> {
-        let stopping = || SubmitError::Storage("the node is stopping".into());
-        let (reply, answer) = oneshot::channel();
-        let local = Local::Submit { record: Box::new(record), reply };
-        self.0.local.send(local).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())?
+        self.0.submitter.submit(record).await
     }
 
     /// Dials an address once; returns the peer found there.

@@ -23,8 +23,10 @@ mod wallet_task;
 mod workers;
 
 pub use clock::now_ms;
+pub(crate) use clock::os_rng;
 pub use error::StartError;
 pub use folder::{ApiToken, NodeFile, TOKEN_FILE};
+pub(crate) use handle::Submitter;
 pub use handle::{NodeHandle, NodeInfo, Stopped};
 pub use mining::MineError;
 pub use run::{RunError, run};

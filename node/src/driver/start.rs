@@ -4,7 +4,7 @@ use super::core_thread::{CoreThread, Inlets, Local, Outlets};
 use super::folder::{ApiToken, Folder, NodeFile};
 use super::handle::{Inner, NodeInfo, Stopped};
 use super::workers::Workers;
-use super::{NodeHandle, Shutdown, StartError, clock, event_log, keys, wallet_task};
+use super::{NodeHandle, Shutdown, StartError, Submitter, clock, event_log, keys, wallet_task};
 use crate::api;
 use crate::config::{Config, MiningConfig};
 use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
@@ -62,6 +62,8 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         ("mining.hashes_per_second", config.mining.hashes_per_second.is_some()),
         ("mining.seed", config.mining.seed.is_some()),
         ("network.capture", config.network.capture.is_some()),
+        ("group.step_timeout_ms", config.group.step_timeout_ms.is_some()),
+        ("group.crash_after", config.group.crash_after.is_some()),
     ] {
         if set && !params.is_testnet() {
             return Err(StartError::TestnetOnly { key, chain: params.name });
@@ -181,6 +183,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         snapshot,
         links,
         events,
+        submitter: Submitter::new(local_tx.clone()),
         local: local_tx,
         net: commands.clone(),
         miner: miner.clone(),

@@ -32,6 +32,20 @@ pub(super) enum Request {
     SetPolicy { group: GroupUid, policy: AphrPolicy, reply: Reply<()> },
 }
 
+impl Request {
+    /// Answers it with an error.
+    pub(super) fn refuse(self, error: GroupError) {
+        // Err: who asked went away.
+        match self {
+            Self::Create { reply, .. } => drop(reply.send(Err(error))),
+            Self::Command { reply, .. } | Self::SetPolicy { reply, .. } => drop(reply.send(Err(error))),
+            Self::Invite { reply, .. } => drop(reply.send(Err(error))),
+            Self::Accept { reply, .. } => drop(reply.send(Err(error))),
+            Self::Recall { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
 /// The groups of this node's participant. Clones are the same groups.
 #[derive(Clone)]
 pub struct GroupHandle {
@@ -74,7 +88,7 @@ impl GroupHandle {
     ///
     /// # Errors
     /// [`GroupError::Unknown`].
-    pub fn view(&self, group: &GroupUid) -> Result<GroupView, GroupError> {
+    pub fn view(&self, group: &GroupUid) -> Result<Arc<GroupView>, GroupError> {
         self.groups.borrow().groups.get(group).cloned().ok_or(GroupError::Unknown(*group))
     }
 
@@ -101,7 +115,8 @@ impl GroupHandle {
         };
         let online = view.peers.iter().filter(|(who, peer)| online(who, peer)).map(|(who, _)| *who).collect();
         let tickets_open = view.status.invitations.iter().filter(|i| i.expires_ms > now_ms).count();
-        GroupInfo { name: view.name.clone(), online, tickets_open, status: view.status.clone() }
+        let (name, problem) = (view.name.clone(), view.problem.clone());
+        GroupInfo { name, online, tickets_open, problem, status: view.status.clone() }
     }
 
     /// What reading under an epoch takes; `None` if its key is not held here (any more).

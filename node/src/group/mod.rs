@@ -5,10 +5,13 @@
 //! node holds of it.
 
 mod error;
+mod extra;
 mod handle;
+mod phr;
 pub mod vault;
 mod view;
 
 pub use error::GroupError;
 pub use handle::GroupHandle;
+pub use phr::{PhrError, seal_phr};
 pub use view::{AphrPolicy, GroupEvent, GroupView, Groups};

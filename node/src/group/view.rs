@@ -5,6 +5,7 @@ use medring_protocol::group::machine::{EpochAccess, Event, Status};
 use medring_protocol::{Gid, ParticipantId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// When the owner's node aggregates anew by itself, besides at every new epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct GroupView {
     pub sealing: Option<EpochAccess>,
     /// When its owner aggregates.
     pub policy: AphrPolicy,
+    /// What keeps it from going on beside what the status says, and what to do.
+    pub problem: Option<String>,
 }
 
 impl GroupView {
@@ -61,7 +64,7 @@ impl GroupView {
 #[derive(Clone, Debug, Default)]
 pub struct Groups {
     /// By uid.
-    pub groups: BTreeMap<GroupUid, GroupView>,
+    pub groups: BTreeMap<GroupUid, Arc<GroupView>>,
     /// Every epoch whose key is held: in force, awaiting finality of the next, or archived.
     pub epochs: BTreeMap<Gid, (GroupUid, EpochAccess)>,
     /// When each peer last spoke or answered, ms since 1970, by multihash bytes.

@@ -269,6 +269,11 @@ impl Keystore {
         Ok(out)
     }
 
+    /// The key under which groups are kept.
+    pub(crate) fn group_key(&self) -> Zeroizing<[u8; 32]> {
+        self.subkey("group")
+    }
+
     /// A key of its own for each use of the data key.
     pub(crate) fn subkey(&self, label: &str) -> Zeroizing<[u8; 32]> {
         subkey(&self.data_key, label)

@@ -6,6 +6,7 @@ pub mod challenge;
 mod checks;
 mod draft;
 pub mod files;
+mod group;
 mod keystore;
 mod passphrase;
 mod producer;

@@ -133,12 +133,12 @@ impl Wallet {
             let records = leaved.block.records.iter().enumerate();
             records.map(move |(index, record)| (block, index, &record.content))
         });
-        let items: Vec<(usize, usize, &Content)> = contents.filter(|(.., content)| may_be_mine(content)).collect();
+        let items: Vec<(usize, usize, &Content)> = contents.filter(|(.., content)| self.may_be_mine(content)).collect();
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let worker = || {
             while !cancel.load(Ordering::Relaxed) {
                 let Some((block, index, content)) = items.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                let opened = match seal::open_as(chain, content, &self.participant, self.identity.chebyshev()) {
+                let opened = match self.try_one(chain, content) {
                     // Consensus lets nothing misshapen pass, and it says nothing about whose it is.
                     Ok(None) | Err(OpenError::Shape(_)) => continue,
                     Ok(Some(opened)) => Ok(opened),
@@ -159,6 +159,30 @@ impl Wallet {
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         found.sort_by_key(|f| (f.block, f.index));
         Some((u64::try_from(items.len()).unwrap_or(u64::MAX), found))
+    }
+
+    /// Whether this participant may hold what opens it: its key for types 1 and 3; for type 2 only what it made itself. (What
+    /// others made for a group is read through the group.)
+    fn may_be_mine(&self, content: &Content) -> bool {
+        match content.receiver {
+            Receiver::Tag(_) | Receiver::GroupOwner(_) => true,
+            Receiver::Group(_) => content.uploader == self.participant,
+            Receiver::None => false,
+        }
+    }
+
+    /// Opens a record; `None`: not mine, or made under an epoch whose key is gone and without a note.
+    fn try_one(&self, chain: &medring_protocol::ChainId, content: &Content) -> Result<Option<Opened>, OpenError> {
+        let Receiver::Group(gid) = &content.receiver else {
+            return seal::open_as(chain, content, &self.participant, self.identity.chebyshev());
+        };
+        if let Some(r) = self.record(&content.id(chain)).and_then(|noted| noted.r) {
+            return seal::open_with_r(chain, content, &r).map(Some);
+        }
+        match self.group_keys.get().and_then(|keys| keys(gid)) {
+            Some(k_rec) => seal::open_in_group(chain, content, &k_rec),
+            None => Ok(None),
+        }
     }
 
     /// Checks a found record and notes it.
@@ -206,11 +230,6 @@ impl Wallet {
         state.records.insert(record_id, noted);
         Ok(record_id)
     }
-}
-
-/// Whether the key can open it at all: types 1 and 3. (Groups open theirs by their own keys.)
-fn may_be_mine(content: &Content) -> bool {
-    matches!(content.receiver, Receiver::Tag(_) | Receiver::GroupOwner(_))
 }
 
 /// If the scanned branch is not the best one any more, goes back to where they part; records above it have no place until

@@ -1,19 +1,20 @@
 //! A participant's wallet on one chain: which records are its own, and opening them.
 
-use super::checks::{self, Leaved, Place};
+use super::checks::{self, Checks, Leaved, Place};
 use super::files::FileError;
 use super::keystore::Keystore;
 use super::state::{RECORDS_MAX, State, StateError, StateFile, WalletRecord};
 use medring_protocol::chain::StateRead;
 use medring_protocol::identity::IdentitySecret;
 use medring_protocol::record::Record;
-use medring_protocol::seal::{self, OpenError, PlainKind};
-use medring_protocol::{ChainId, ParticipantId, RecordId};
+use medring_protocol::seal::{self, OpenError, PlainKind, RecordSecret};
+use medring_protocol::{ChainId, Gid, ParticipantId, RecordId};
 use medring_storage::{ChainStore, Engine, StorageError};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use zeroize::Zeroizing;
 
 /// Why a wallet failed.
@@ -73,12 +74,22 @@ impl std::fmt::Debug for OpenedRecord {
     }
 }
 
+/// Finds k_rec of an epoch.
+type GroupKeys = Box<dyn Fn(&Gid) -> Option<Zeroizing<[u8; 32]>> + Send + Sync>;
+
 /// A wallet. Shared between threads; reading never waits for a scan.
 pub struct Wallet {
     pub(super) participant: ParticipantId,
     pub(super) identity: Arc<IdentitySecret>,
     file: StateFile,
     state: Mutex<State>,
+    /// Held while the file is written and the state replaced, so that no writer undoes another.
+    writing: Mutex<()>,
+    /// Records this node made since it started and that can be opened by their r alone: a scan that began before one was
+    /// made must not forget it.
+    pub(super) made: Mutex<BTreeMap<RecordId, WalletRecord>>,
+    /// Finds k_rec of an epoch of this participant's own group, while it is held.
+    pub(super) group_keys: OnceLock<GroupKeys>,
     /// Held while a scan runs.
     pub(super) scan_lock: Mutex<()>,
     pub(super) scanning: AtomicBool,
@@ -107,6 +118,9 @@ impl Wallet {
             identity: keystore.identity().clone(),
             file,
             state: Mutex::new(state),
+            writing: Mutex::new(()),
+            made: Mutex::default(),
+            group_keys: OnceLock::new(),
             scan_lock: Mutex::new(()),
             scanning: AtomicBool::new(false),
         })
@@ -185,8 +199,62 @@ impl Wallet {
         read(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes `state` the wallet's, on disk too if `save`.
-    pub(super) fn keep(&self, state: State, save: bool) -> Result<(), WalletError> {
+    /// Makes `state` the wallet's, with what was made meanwhile; on disk too if `save`.
+    pub(super) fn keep(&self, mut state: State, save: bool) -> Result<(), WalletError> {
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, made) in self.made.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            state.records.entry(*id).or_insert_with(|| made.clone());
+        }
+        self.replace(state, save)
+    }
+
+    /// Notes a record of this participant's own making, sealed to its group: with its r it can be opened and disclosed even
+    /// when the epoch's key is gone. On disk once this returns; to be called before the record is submitted.
+    ///
+    /// # Errors
+    /// [`WalletError::Full`], and if the file cannot be written: then it is not noted.
+    pub fn note_made(&self, chain: &ChainId, record: &Record, r: RecordSecret, bytes: u64) -> Result<(), WalletError> {
+        let checks = Checks { commitment: true, recipient: true, ..Checks::default() };
+        let noted = WalletRecord {
+            record_id: record.id(chain),
+            kind: record.content.kind,
+            uploader: record.content.uploader,
+            uploader_role: record.content.kind.uploader_role(),
+            stamp_ms: record.envelope.stamp_ms,
+            place: None,
+            bytes,
+            checks,
+            problem: None,
+            r: Some(r),
+        };
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.snapshot();
+        if state.records.len() >= RECORDS_MAX {
+            return Err(WalletError::Full);
+        }
+        state.records.insert(noted.record_id, noted.clone());
+        self.replace(state, true)?;
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(noted.record_id, noted);
+        Ok(())
+    }
+
+    /// Takes a note back: the record was not submitted.
+    pub fn forget_made(&self, id: &RecordId) -> Result<(), WalletError> {
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        let mut state = self.snapshot();
+        match state.records.remove(id) {
+            Some(noted) if noted.place.is_none() => self.replace(state, true),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says where k_rec of epochs of this participant's group is found. Only the first call counts.
+    pub fn set_group_keys(&self, keys: impl Fn(&Gid) -> Option<Zeroizing<[u8; 32]>> + Send + Sync + 'static) {
+        let _ = self.group_keys.set(Box::new(keys));
+    }
+
+    fn replace(&self, state: State, save: bool) -> Result<(), WalletError> {
         if save {
             self.file.save(&state, &mut os_random())?;
         }
@@ -201,10 +269,10 @@ fn os_random() -> impl rand::CryptoRng {
     rand::rng()
 }
 
-type Fetched = (Record, Option<(Leaved, u32)>);
+pub(super) type Fetched = (Record, Option<(Leaved, u32)>);
 
 /// A record from the best chain, or from the pool.
-fn fetch<E: Engine>(store: &ChainStore<E>, id: &RecordId) -> Result<Option<Fetched>, StorageError> {
+pub(super) fn fetch<E: Engine>(store: &ChainStore<E>, id: &RecordId) -> Result<Option<Fetched>, StorageError> {
     let chain = store.chain_id();
     if let Some(at) = store.location(id)? {
         let block_id = store.id_at(at.height)?;

@@ -1,0 +1,334 @@
+//! The groups of the participant who lives on this node: what they are, what may be asked of them, their records.
+
+use super::blocking;
+use super::problem::ApiError;
+use super::records::state_of;
+use super::types::{
+    AcceptRequest, AcceptResponse, AskRequest, ChangesRequest, GroupInfo, GroupPhrRequest, GroupPhrResponse,
+    GroupRecordInfo, GroupRecordsResponse, GroupRequest, GroupsResponse, InvitationRequest, InvitationResponse,
+    OpenedResponse, RecallRequest, RecallResponse,
+};
+use super::wallet::{opened, wallet_of};
+use crate::config::check_address;
+use crate::driver::NodeHandle;
+use crate::group::{GroupError, GroupHandle, GroupView, PhrError, seal_phr};
+use crate::wallet::Wallet;
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use libp2p::Multiaddr;
+use medring_protocol::chain::Location;
+use medring_protocol::fhir::Bundle;
+use medring_protocol::group::GroupUid;
+use medring_protocol::group::machine::{Command, CommandError};
+use medring_protocol::record::{Receiver, Record};
+use medring_protocol::{Gid, RecordId};
+use std::collections::BTreeMap;
+
+type PathGroup = Result<Path<GroupUid>, PathRejection>;
+type Body<T> = Result<Json<T>, JsonRejection>;
+
+pub(super) fn groups_of(node: &NodeHandle) -> Result<GroupHandle, ApiError> {
+    node.groups().ok_or_else(|| {
+        let next = "set wallet.keystore and wallet.passphrase_file in its configuration, and start it again";
+        ApiError::not_found("this node has no wallet, so no groups", next)
+    })
+}
+
+/// What concerns one participant's people is for nobody's cache.
+fn private<T>(value: T) -> impl IntoResponse
+where
+    Json<T>: IntoResponse,
+{
+    ([(header::CACHE_CONTROL, "no-store")], Json(value))
+}
+
+pub(super) async fn list(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
+    let groups = groups_of(&node)?;
+    Ok(private(GroupsResponse { groups: groups.list(), problem: groups.groups().problem.clone() }))
+}
+
+pub(super) async fn create(
+    State(node): State<NodeHandle>,
+    body: Body<GroupRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let Json(GroupRequest { name, alone }) = body?;
+    let groups = groups_of(&node)?;
+    let group = groups.create(&name, alone).await?;
+    Ok(private(groups.info(&group)?))
+}
+
+pub(super) async fn one(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+    let Path(group) = group?;
+    Ok(private(groups_of(&node)?.info(&group)?))
+}
+
+pub(super) async fn invite(
+    State(node): State<NodeHandle>,
+    group: PathGroup,
+    body: Body<InvitationRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (Path(group), Json(InvitationRequest { name, minutes })) = (group?, body?);
+    let invited: InvitationResponse = groups_of(&node)?.invite(group, &name, minutes).await?;
+    Ok(private(invited))
+}
+
+pub(super) async fn accept(
+    State(node): State<NodeHandle>,
+    body: Body<AcceptRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let Json(AcceptRequest { ticket, name }) = body?;
+    let (group, code) = groups_of(&node)?.accept(&ticket, &name).await?;
+    Ok(private(AcceptResponse { group, code }))
+}
+
+/// Gives a command and shows where the group then stands.
+async fn command(node: &NodeHandle, group: GroupUid, command: Command) -> Result<GroupInfo, ApiError> {
+    let groups = groups_of(node)?;
+    groups.command(group, command).await?;
+    Ok(groups.info(&group)?)
+}
+
+pub(super) async fn change(
+    State(node): State<NodeHandle>,
+    group: PathGroup,
+    body: Body<ChangesRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (Path(group), Json(ChangesRequest { changes })) = (group?, body?);
+    if changes.is_empty() {
+        return Err(ApiError::bad_request("there is no change in it", "name at least one, {\"join\": ID} for example"));
+    }
+    Ok(private(command(&node, group, Command::Change(changes)).await?))
+}
+
+pub(super) async fn start_alone(
+    State(node): State<NodeHandle>,
+    group: PathGroup,
+) -> Result<impl IntoResponse, ApiError> {
+    let Path(group) = group?;
+    Ok(private(command(&node, group, Command::StartAlone).await?))
+}
+
+pub(super) async fn cancel(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+    let Path(group) = group?;
+    Ok(private(command(&node, group, Command::Cancel).await?))
+}
+
+pub(super) async fn retry(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+    let Path(group) = group?;
+    Ok(private(command(&node, group, Command::Retry).await?))
+}
+
+pub(super) async fn ask(
+    State(node): State<NodeHandle>,
+    group: PathGroup,
+    body: Body<AskRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (Path(group), Json(AskRequest { wish })) = (group?, body?);
+    Ok(private(command(&node, group, Command::Ask(wish)).await?))
+}
+
+pub(super) async fn recall(
+    State(node): State<NodeHandle>,
+    body: Body<RecallRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let Json(RecallRequest { address }) = body?;
+    let form =
+        "use /ip4/ADDRESS/tcp/PORT/p2p/PEERID: the member's node tells it, as `medring node status` or in node.json";
+    let address: Multiaddr =
+        address.parse().map_err(|e| ApiError::bad_request(format!("{address:?} is no address: {e}"), form))?;
+    check_address(&address, true).map_err(|problem| ApiError::bad_request(format!("the request {problem}"), form))?;
+    Ok(private(RecallResponse { groups: groups_of(&node)?.recall(address).await? }))
+}
+
+pub(super) async fn phr(
+    State(node): State<NodeHandle>,
+    group: PathGroup,
+    body: Body<GroupPhrRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (Path(group), Json(GroupPhrRequest { bundle, to, public })) = (group?, body?);
+    let bundle = Bundle::parse(bundle.get().as_bytes())
+        .map_err(|e| ApiError::bad_request(format!("the bundle is refused: {e}"), "send a FHIR R4 Bundle as it is"))?;
+    let policy = public
+        .parse()
+        .map_err(|e| ApiError::bad_request(format!("public: {e}"), "use minimal, coarse:FIELD,… or paper"))?;
+    let record_ids = seal_phr(&node, &group, bundle, to, policy).await?;
+    Ok((StatusCode::ACCEPTED, private(GroupPhrResponse { record_ids })))
+}
+
+pub(super) async fn records(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+    let Path(group) = group?;
+    let groups = groups_of(&node)?;
+    let view = groups.view(&group)?;
+    let records = blocking(move || list_records(&node, &groups, &view)).await?;
+    Ok(private(GroupRecordsResponse { records }))
+}
+
+/// Epochs this participant knows of, by GID.
+fn epochs(view: &GroupView) -> BTreeMap<Gid, u64> {
+    let past = view.status.history.iter().map(|past| (past.gid, past.epoch));
+    past.chain(view.status.active.iter().map(|active| (active.gid, active.epoch))).collect()
+}
+
+fn list_records(node: &NodeHandle, groups: &GroupHandle, view: &GroupView) -> Result<Vec<GroupRecordInfo>, ApiError> {
+    let store = node.store();
+    let (epochs, mut found) = (epochs(view), Vec::new());
+    for entry in store.pool()? {
+        if let Some(epoch) = entry.record.content.receiver.gid().and_then(|gid| epochs.get(&gid)) {
+            found.push((None, *epoch, entry.record));
+        }
+    }
+    let mut placed = Vec::new();
+    for (gid, epoch) in &epochs {
+        placed.extend(store.records_by_group(gid)?.into_iter().map(|(height, index, _)| (height, index, *epoch)));
+    }
+    placed.sort_unstable_by(|a, b| b.cmp(a));
+    for (height, index, epoch) in placed.into_iter().take(super::LIST_MAX) {
+        if let Some(record) = store.record_at(&Location { height, index })? {
+            found.push((Some(height), epoch, record));
+        }
+    }
+    let (_, tip) = store.tip()?;
+    let info =
+        |(height, epoch, record): &(Option<u64>, u64, Record)| info(node, groups, view, *height, *epoch, record, tip);
+    Ok(found.iter().filter_map(info).collect())
+}
+
+/// A record under an epoch of the group; `None` if somebody else than its patient made it.
+fn info(
+    node: &NodeHandle,
+    groups: &GroupHandle,
+    view: &GroupView,
+    height: Option<u64>,
+    epoch: u64,
+    record: &Record,
+    tip: u64,
+) -> Option<GroupRecordInfo> {
+    let (content, access) = (&record.content, record.content.receiver.gid().and_then(|gid| groups.access(&gid)));
+    let uploader = access.as_ref().map_or(view.status.owner, |access| access.uploader);
+    if content.uploader != uploader {
+        return None;
+    }
+    let record_id = record.id(&node.chain_id());
+    let noted =
+        || node.wallet().and_then(|wallet| wallet.record(&record_id)).is_some_and(|noted| noted.problem.is_none());
+    let readable = match content.receiver {
+        Receiver::Group(_) => access.is_some() || noted(),
+        _ => noted(),
+    };
+    let confirmations = height.map_or(0, |height| tip.saturating_sub(height) + 1);
+    Some(GroupRecordInfo {
+        record_id,
+        kind: content.kind,
+        gid: content.receiver.gid()?,
+        epoch,
+        height,
+        state: state_of(node, confirmations),
+        uploader,
+        bytes: record.encoded_len(),
+        readable,
+    })
+}
+
+pub(super) async fn record(
+    State(node): State<NodeHandle>,
+    path: Result<Path<(GroupUid, RecordId)>, PathRejection>,
+) -> Result<impl IntoResponse, ApiError> {
+    let Path((group, id)) = path?;
+    let groups = groups_of(&node)?;
+    let view = groups.view(&group)?;
+    Ok(private(blocking(move || open(&node, &groups, &view, &id)).await?))
+}
+
+fn open(node: &NodeHandle, groups: &GroupHandle, view: &GroupView, id: &RecordId) -> Result<OpenedResponse, ApiError> {
+    let (record, _) = super::records::find(node, id)?;
+    let epochs = epochs(view);
+    let Some((gid, epoch)) = record.content.receiver.gid().and_then(|gid| epochs.get_key_value(&gid)) else {
+        let detail = format!("record {id} is under no epoch of this group that this participant knows of");
+        return Err(ApiError::not_found(detail, "GET …/records lists what is"));
+    };
+    let by_group = matches!(record.content.receiver, Receiver::Group(_));
+    if let Some(access) = groups.access(gid).filter(|_| by_group)
+        && let Some(found) = Wallet::open_group_record(node.store(), &access, id)?
+    {
+        let patient = access.patient_ids.first().copied().unwrap_or(access.uploader);
+        return opened(node, &found, patient);
+    }
+    // What this participant made or what is sealed to it alone: its wallet knows.
+    let wallet = wallet_of(node)?;
+    if let Some(found) = wallet.open_record(node.store(), id)? {
+        return opened(node, &found, wallet.participant());
+    }
+    let (kind, title) = ("no-key", "This node holds no key for it");
+    let detail = match by_group {
+        true => format!(
+            "the key of epoch {epoch} is not held here: it was destroyed when a later epoch became final, or never known"
+        ),
+        false => format!("record {id} is sealed to the group's owner alone"),
+    };
+    let next = "ask the group's owner to aggregate again: what it seals now is for the epoch in force";
+    Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title, detail, next))
+}
+
+impl From<GroupError> for ApiError {
+    fn from(error: GroupError) -> Self {
+        let detail = error.to_string();
+        let conflict =
+            |detail, next: &str| Self::new(StatusCode::CONFLICT, "group", "The group cannot do this", detail, next);
+        match error {
+            GroupError::Unknown(_) => Self::not_found(detail, "GET /v1/wallet/groups lists all"),
+            GroupError::Input(_) => Self::bad_request(detail, "correct it and ask again"),
+            GroupError::Command(error) => match error {
+                CommandError::NotOwner { .. } | CommandError::Owner => Self::new(
+                    StatusCode::FORBIDDEN,
+                    "not-yours",
+                    "Not this participant's to do",
+                    detail,
+                    "see `medring group status`",
+                ),
+                CommandError::Nobody(_) => Self::not_found(detail, "see `medring group status`"),
+                _ => conflict(detail, "see `medring group status`"),
+            },
+            GroupError::NotSealing(_) => conflict(detail, "watch `medring group status`, and seal again then"),
+            GroupError::Storage(_) => {
+                let next = "look at the node's log; make room on its disk, or mend what it names";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage", "Groups cannot be stored", detail, next)
+            }
+            GroupError::Unreachable(_) => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "unreachable",
+                "The member's node did not help",
+                detail,
+                "try another member's node",
+            ),
+            GroupError::Gone => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Groups do not answer", detail, "try again")
+            }
+        }
+    }
+}
+
+impl From<PhrError> for ApiError {
+    fn from(error: PhrError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PhrError::NoWallet => Self::not_found(detail, "set wallet.keystore, and start the node again"),
+            PhrError::Group(error) => error.into(),
+            PhrError::Wallet(error) => error.into(),
+            PhrError::Storage(error) => error.into(),
+            PhrError::Submit(error) => error.into(),
+            PhrError::Draft(_) | PhrError::Produce(_) => {
+                let (kind, title) = ("not-sealed", "The bundle does not become a PHR");
+                Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    kind,
+                    title,
+                    detail,
+                    "docs/spec/mapping.md says what a PHR takes from a bundle",
+                )
+            }
+        }
+    }
+}
