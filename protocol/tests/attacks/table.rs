@@ -1,0 +1,1 @@
+//! Keeps `docs/threat-model/groups.md` true: every test that it names exists.
