@@ -61,14 +61,8 @@ fn wrong_chain() {
     let uploader = &KIT.healthcare_center;
     assert_eq!(uploader.id, other.healthcare_center.id);
     let (content, envelope) = (there.content.clone(), &there.envelope);
-    let here = Record::wrap(
-        &KIT.chain,
-        content,
-        there.signature,
-        envelope.stamp_ms,
-        envelope.expiry_height,
-        &uploader.secret,
-    );
+    let here =
+        Record::wrap(&KIT.chain, content, there.signature, envelope.stamp_ms, envelope.expiry_height, &uploader.secret);
     refused_by("R-SIG", &chain(), here);
 }
 

@@ -154,7 +154,8 @@ fn distance(a: &[u8], b: &[u8]) -> u32 {
 
 /// Plays the game with records made by `make(patient, number)`; returns every distinguisher with its advantage, best first.
 fn play(patients: &Patients, make: impl Fn(usize, u64) -> Fields) -> Vec<(String, f64)> {
-    let study: [Vec<Fields>; 2] = [0, 1].map(|patient| (0..STUDIED).map(|at| make(patient, 2 * at + patient as u64)).collect());
+    let study: [Vec<Fields>; 2] =
+        [0, 1].map(|patient| (0..STUDIED).map(|at| make(patient, 2 * at + patient as u64)).collect());
     let trials: Vec<(usize, Fields)> = (0..TRIALS).map(|at| (coin(at), make(coin(at), 2 * STUDIED + at))).collect();
     let known = [0, 1].map(|p: usize| [patients[p].keys.chebyshev.as_ref(), patients[p].id.as_ref()].concat());
     let mut out = Vec::new();
@@ -187,7 +188,10 @@ fn ehr_and_emr_of_one_patient_are_unlinkable_to_an_outsider() {
         assert_eq!(all.len(), 17 * LOOKS.len());
         let (how, advantage) = &all[0];
         println!("{kind:?}: of {} distinguishers the best has advantage {advantage:.3} ({how})", all.len());
-        assert!(*advantage < NOISE, "seed {SEED}: {how} tells the patients of {kind:?} apart with advantage {advantage}");
+        assert!(
+            *advantage < NOISE,
+            "seed {SEED}: {how} tells the patients of {kind:?} apart with advantage {advantage}"
+        );
     }
 }
 
@@ -207,7 +211,9 @@ fn the_distinguishers_find_what_there_is_to_be_found() {
     });
     assert!(biased[0].0.starts_with("c: ") && biased[0].1 > NOISE, "{:?}", biased[0]);
 
-    let long = |patient: usize, at| if patient == 0 { text(0, at) } else { hex::encode(bytes(SEED, "long", at, 4_000)) };
-    let longer = play(&patients, |patient, at| fields(&record(Kind::Ehr, &patients[patient], &long(patient, at), at), at));
+    let long =
+        |patient: usize, at| if patient == 0 { text(0, at) } else { hex::encode(bytes(SEED, "long", at, 4_000)) };
+    let longer =
+        play(&patients, |patient, at| fields(&record(Kind::Ehr, &patients[patient], &long(patient, at), at), at));
     assert_eq!(longer[0].1, 1.0, "a record of another padded length");
 }

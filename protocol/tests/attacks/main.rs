@@ -6,7 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
 mod chain;
+mod hand;
 mod linkability;
+mod ours;
+mod pair;
+mod past;
 mod printed;
 mod records;
+mod ring;
 mod table;

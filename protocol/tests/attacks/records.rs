@@ -75,7 +75,8 @@ fn another_patients_record_as_a_source() {
 
     let foreign = sealed(Kind::Ehr, healthcare_center, &other, SI, 2);
     let sig = healthcare_center.secret.sign(&foreign.content.id(&KIT.chain).0);
-    let check = SigCheck { key: healthcare_center.keys.signing, hash: foreign.content.id(&KIT.chain).0, signature: sig };
+    let check =
+        SigCheck { key: healthcare_center.keys.signing, hash: foreign.content.id(&KIT.chain).0, signature: sig };
     assert!(check.verify(), "ours holds too");
     let opened = ours::open_with_r(&KIT.chain, &foreign.content, &foreign.r).unwrap();
     assert_eq!(opened.plain.recipient, other.id, "and the seal itself says whose it is");

@@ -87,13 +87,7 @@ pub(crate) fn accepts(me: &User, before: &Public, m1: &M1) -> bool {
 }
 
 /// Step 2, by U_{i+1} with r_{i+1}: the answer.
-pub(crate) fn respond(
-    me: &User,
-    before: &Public,
-    m1: &M1,
-    r: &[u8; 32],
-    parentheses: Parentheses,
-) -> Option<M2> {
+pub(crate) fn respond(me: &User, before: &Public, m1: &M1, r: &[u8; 32], parentheses: Parentheses) -> Option<M2> {
     if !accepts(me, before, m1) {
         return None;
     }
