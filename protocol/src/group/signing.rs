@@ -50,3 +50,60 @@ pub fn join_hash(
         [&[SUITE.id()], chain.as_ref(), group.as_ref(), &token, owner.as_ref(), by.as_ref(), peer_id];
     h(Tag::Join, &fields)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const A: [u8; 32] = [1; 32];
+    const B: [u8; 32] = [2; 32];
+
+    /// No two are equal: every field is hashed.
+    fn all_differ(hashes: &[[u8; 32]]) {
+        assert_eq!(hashes.iter().collect::<BTreeSet<_>>().len(), hashes.len());
+    }
+
+    #[test]
+    fn every_field_makes_another_hash() {
+        let (gid, id, chain, group) = (Gid(A), ParticipantId(A), ChainId(A), GroupUid(A));
+        let (gid2, id2, chain2, group2) = (Gid(B), ParticipantId(B), ChainId(B), GroupUid(B));
+        all_differ(&[
+            abort_hash(&gid, &id, Phase::Pairing, None),
+            abort_hash(&gid2, &id, Phase::Pairing, None),
+            abort_hash(&gid, &id2, Phase::Pairing, None),
+            abort_hash(&gid, &id, Phase::Sharing, None),
+            abort_hash(&gid, &id, Phase::Pairing, Some(0)),
+            abort_hash(&gid, &id, Phase::Pairing, Some(1)),
+            disclose_hash(&gid, 0, &A, &A),
+            disclose_hash(&gid2, 0, &A, &A),
+            disclose_hash(&gid, 1, &A, &A),
+            disclose_hash(&gid, 0, &B, &A),
+            disclose_hash(&gid, 0, &A, &B),
+            ask_hash(&chain, &group, Wish::Leave, &gid, &id),
+            ask_hash(&chain2, &group, Wish::Leave, &gid, &id),
+            ask_hash(&chain, &group2, Wish::Leave, &gid, &id),
+            ask_hash(&chain, &group, Wish::Return, &gid, &id),
+            ask_hash(&chain, &group, Wish::Leave, &gid2, &id),
+            ask_hash(&chain, &group, Wish::Leave, &gid, &id2),
+            notice_hash(&chain, &group, Left::Left, &id, &gid),
+            notice_hash(&chain2, &group, Left::Left, &id, &gid),
+            notice_hash(&chain, &group2, Left::Left, &id, &gid),
+            notice_hash(&chain, &group, Left::Removed, &id, &gid),
+            notice_hash(&chain, &group, Left::Left, &id2, &gid),
+            notice_hash(&chain, &group, Left::Left, &id, &gid2),
+            recall_hash(&chain, &id, b"peer", &[0; 16]),
+            recall_hash(&chain2, &id, b"peer", &[0; 16]),
+            recall_hash(&chain, &id2, b"peer", &[0; 16]),
+            recall_hash(&chain, &id, b"peers", &[0; 16]),
+            recall_hash(&chain, &id, b"peer", &[1; 16]),
+            join_hash(&chain, &group, &[0; 16], &id, &id, b"peer"),
+            join_hash(&chain2, &group, &[0; 16], &id, &id, b"peer"),
+            join_hash(&chain, &group2, &[0; 16], &id, &id, b"peer"),
+            join_hash(&chain, &group, &[1; 16], &id, &id, b"peer"),
+            join_hash(&chain, &group, &[0; 16], &id2, &id, b"peer"),
+            join_hash(&chain, &group, &[0; 16], &id, &id2, b"peer"),
+            join_hash(&chain, &group, &[0; 16], &id, &id, b"peers"),
+        ]);
+    }
+}

@@ -7,6 +7,7 @@
 
 mod chain;
 mod records;
+pub mod ring;
 
 pub use chain::TestChain;
 
