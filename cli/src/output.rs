@@ -21,6 +21,11 @@ impl Style {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
+    /// Whether colours are wanted.
+    pub(crate) fn is_coloured(self) -> bool {
+        self.colour
+    }
+
     /// What matters most.
     pub(crate) fn strong(self, text: &str) -> String {
         self.wrap("1", text)

@@ -21,3 +21,12 @@ pub(crate) fn bar(length: Option<u64>, what: &str) -> ProgressBar {
     }
     bar
 }
+
+/// A spinner whose message says where it stands. Silent when standard error is no terminal.
+pub(crate) fn spinner(what: &str) -> ProgressBar {
+    let spinner = bar(None, what);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        spinner.set_style(style);
+    }
+    spinner
+}

@@ -4,6 +4,7 @@ mod authority;
 mod chain;
 mod completions;
 mod genesis;
+mod group;
 mod key;
 mod node;
 mod peers;
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// Seal, submit, read and verify records
     #[command(subcommand)]
     Record(record::RecordCommand),
+    /// A group of people who read one patient's records: ring, members, epochs
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Look at the chain, export it, and verify it offline
     #[command(subcommand)]
     Chain(chain::ChainCommand),
@@ -55,6 +59,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Genesis(command) => genesis::run(command, context),
         Command::Node(command) => node::run(command, context),
         Command::Record(command) => record::run(command, context),
+        Command::Group(command) => group::run(command, context),
         Command::Chain(command) => chain::run(command, context),
         Command::Peers(command) => peers::run(command, context),
         Command::Testnet(command) => testnet::run(command, context),

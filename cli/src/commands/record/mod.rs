@@ -6,6 +6,7 @@ mod renew;
 mod verify;
 mod wait;
 
+pub(super) use read::{OpenReport, state};
 pub(super) use verify::VerifyReport;
 
 use super::key::KeystoreArgs;

@@ -11,6 +11,7 @@ use medring_node::api::types::{
 };
 use medring_node::wallet::Checks;
 use medring_protocol::RecordId;
+use medring_testnet::client::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use zeroize::Zeroizing;
 const ANSWER_BYTES_MAX: u64 = 40 * 1024 * 1024;
 
 /// As in the API.
-fn state(state: RecordState) -> &'static str {
+pub(crate) fn state(state: RecordState) -> &'static str {
     match state {
         RecordState::Pending => "pending",
         RecordState::Confirmed => "confirmed",
@@ -157,8 +158,9 @@ struct Around {
     content: Box<RawValue>,
 }
 
+/// A record opened.
 #[derive(Serialize)]
-struct OpenReport {
+pub(crate) struct OpenReport {
     #[serde(flatten)]
     info: WalletRecordInfo,
     checks: Checks,
@@ -196,18 +198,31 @@ impl Report for OpenReport {
     }
 }
 
+impl OpenReport {
+    /// Asks the node to open a record, and writes its content into this new file if one is named.
+    pub(crate) fn fetch(client: &Client, path: &str, out: Option<&PathBuf>) -> Outcome<Self> {
+        let answer = Zeroizing::new(client.get_bytes(path, ANSWER_BYTES_MAX)?);
+        let malformed = |e| Failure::new(Exit::Protocol, format!("the node's answer is not understood: {e}"));
+        let info: WalletRecordInfo = serde_json::from_slice(&answer).map_err(malformed)?;
+        let Around { checks, content } = serde_json::from_slice(&answer).map_err(malformed)?;
+        if let Some(path) = out {
+            input::write_new(path, content.get().as_bytes())?;
+        }
+        let (file, passed) = (out.cloned(), checks.passed());
+        let content = file.is_none().then_some(content);
+        Ok(Self { info, checks, passed, file, content })
+    }
+
+    /// Whether every check passed.
+    pub(crate) fn passed(&self) -> bool {
+        self.passed
+    }
+}
+
 /// `medring record open`.
 pub(super) fn open(args: &OpenArgs, context: &Context) -> Outcome {
     let path = format!("/v1/wallet/records/{}", args.record.id);
-    let answer = Zeroizing::new(context.client()?.get_bytes(&path, ANSWER_BYTES_MAX)?);
-    let malformed = |e| Failure::new(Exit::Protocol, format!("the node's answer is not understood: {e}"));
-    let info: WalletRecordInfo = serde_json::from_slice(&answer).map_err(malformed)?;
-    let Around { checks, content } = serde_json::from_slice(&answer).map_err(malformed)?;
-    if let Some(path) = &args.out {
-        input::write_new(path, content.get().as_bytes())?;
-    }
-    let (file, passed) = (args.out.clone(), checks.passed());
-    let content = file.is_none().then_some(content);
-    context.output.report(&OpenReport { info, checks, passed, file, content });
-    Ok(if passed { Exit::Ok } else { Exit::NotSo })
+    let report = OpenReport::fetch(&context.client()?, &path, args.out.as_ref())?;
+    context.output.report(&report);
+    Ok(if report.passed { Exit::Ok } else { Exit::NotSo })
 }
