@@ -17,6 +17,12 @@ pub(crate) struct Style {
 }
 
 impl Style {
+    /// Without colours.
+    #[cfg(test)]
+    pub(crate) const fn plain() -> Self {
+        Self { colour: false }
+    }
+
     fn wrap(self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }

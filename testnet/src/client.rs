@@ -189,6 +189,12 @@ impl Client {
         json(path, self.call(path, Body::Json(serde_json::to_vec(body).map_err(malformed)?))?)
     }
 
+    /// PUTs JSON and reads JSON.
+    pub fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let malformed = |e: serde_json::Error| ClientError::Malformed { path: path.to_owned(), what: e.to_string() };
+        json(path, self.call(path, Body::Put(serde_json::to_vec(body).map_err(malformed)?))?)
+    }
+
     /// POSTs bytes, for example a record, and reads JSON.
     pub fn post_bytes<T: DeserializeOwned>(&self, path: &str, bytes: &[u8]) -> Result<T, ClientError> {
         json(path, self.call(path, Body::Bytes(bytes))?)
@@ -212,6 +218,10 @@ impl Client {
             Body::None => self.agent.get(&url).header("Authorization", token.as_str()).call(),
             Body::Json(json) => {
                 let request = self.agent.post(&url).header("Authorization", token.as_str());
+                request.content_type("application/json").send(json)
+            }
+            Body::Put(json) => {
+                let request = self.agent.put(&url).header("Authorization", token.as_str());
                 request.content_type("application/json").send(json)
             }
             Body::Bytes(bytes) => {
@@ -238,6 +248,7 @@ impl Client {
 enum Body<'a> {
     None,
     Json(Vec<u8>),
+    Put(Vec<u8>),
     Bytes(&'a [u8]),
 }
 

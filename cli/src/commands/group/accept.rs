@@ -4,10 +4,11 @@ use super::AcceptArgs;
 use super::status::StatusReport;
 use super::target::Target;
 use super::wait::{self, Goal};
-use crate::context::Context;
+use crate::context::{Context, now_ms};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, utc};
 use medring_node::api::types::{AcceptRequest, AcceptResponse, MyStanding};
+use medring_protocol::group::ticket::{Ticket, TicketError};
 use serde::Serialize;
 use std::io::{self, Read};
 
@@ -85,6 +86,12 @@ fn ticket(given: &str) -> Outcome<String> {
     if ticket.trim().is_empty() || length > TICKET_BYTES_MAX {
         let what = format!("this is no ticket: it has {length} bytes; paste what `medring group invite` printed");
         return Err(Failure::new(Exit::Data, what));
+    }
+    // What was mistyped is told even where no node runs.
+    let read: Ticket = ticket.parse().map_err(|e: TicketError| Failure::new(Exit::Data, e.to_string()))?;
+    if read.expires_ms <= now_ms()? {
+        let what = format!("the ticket was good until {}; ask for a new one", utc(read.expires_ms));
+        return Err(Failure::new(Exit::NotSo, what));
     }
     Ok(ticket)
 }

@@ -4,8 +4,6 @@ use crate::output::Style;
 
 /// Most members that are drawn round.
 const ROUND_MAX: usize = 12;
-/// Longest name that is drawn whole.
-const NAME_CHARS_MAX: usize = 24;
 /// Columns that a list takes.
 const LIST_COLUMNS: usize = 96;
 
@@ -28,14 +26,9 @@ impl Place {
     }
 
     fn words(&self) -> String {
-        let mut label: String = self.label.chars().take(NAME_CHARS_MAX).collect();
-        if label.len() < self.label.len() {
-            label.pop();
-            label.push('…');
-        }
         let owner = if self.owner { " ★" } else { "" };
         let me = if self.me { " (you)" } else { "" };
-        label + owner + me
+        format!("{}{owner}{me}", self.label)
     }
 }
 

@@ -7,8 +7,8 @@ use medring_protocol::ParticipantId;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Changes of one epoch that are told one by one.
-const CHANGES_TOLD_MAX: usize = 6;
+/// Columns that the changes of one epoch may take; what does not fit is counted.
+const CHANGES_COLUMNS: usize = 60;
 
 /// Somebody who was in the group and is not in the epoch in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,7 +33,7 @@ pub(super) fn former(info: &GroupInfo) -> Vec<Former> {
     epochs.into_iter().map(|(member, epochs)| Former { member, epochs }).collect()
 }
 
-/// `0 to 2, 5`.
+/// `epochs 0 to 2, 5`.
 fn ranges(epochs: &[u64]) -> String {
     let mut runs: Vec<(u64, u64)> = Vec::new();
     for epoch in epochs {
@@ -43,7 +43,8 @@ fn ranges(epochs: &[u64]) -> String {
         }
     }
     let run = |(first, last): &(u64, u64)| if first == last { first.to_string() } else { format!("{first} to {last}") };
-    runs.iter().map(run).collect::<Vec<_>>().join(", ")
+    let runs = runs.iter().map(run).collect::<Vec<_>>().join(", ");
+    format!("epoch{} {runs}", if epochs.len() == 1 { "" } else { "s" })
 }
 
 /// What those outside can still read.
@@ -57,7 +58,7 @@ pub(super) fn former_text(former: &[Former], people: &People, style: Style) -> S
         .map(|f| {
             (
                 people.label(&f.member),
-                format!("what was sealed in epoch {}, if the keys were kept; nothing newer", ranges(&f.epochs)),
+                format!("what was sealed in {}, if the keys were kept; nothing newer", ranges(&f.epochs)),
             )
         })
         .collect();
@@ -93,13 +94,16 @@ pub(super) fn coming(change: &Change, people: &People) -> String {
 }
 
 fn changes(epoch: &PastEpoch, people: &People) -> String {
-    let mut told: Vec<_> = epoch.changes.iter().take(CHANGES_TOLD_MAX).map(|c| past(c, people)).collect();
-    match epoch.changes.len().saturating_sub(CHANGES_TOLD_MAX) {
-        0 if told.is_empty() => told.push("begun anew, nobody changed".into()),
-        0 => {}
-        more => told.push(format!("and {more} more")),
+    let mut told = String::new();
+    for (i, change) in epoch.changes.iter().enumerate() {
+        let words = past(change, people);
+        let comma = if i == 0 { "" } else { ", " };
+        if i > 0 && told.chars().count() + 2 + words.chars().count() > CHANGES_COLUMNS {
+            return format!("{told} and {} more", epoch.changes.len() - i);
+        }
+        told += &format!("{comma}{words}");
     }
-    told.join(", ")
+    if told.is_empty() { "nobody changed; begun anew".into() } else { told }
 }
 
 /// The epochs, newest first.
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn epochs_are_told_in_runs() {
-        assert_eq!(ranges(&[0]), "0");
-        assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0 to 2, 5, 7 to 8");
+        assert_eq!(ranges(&[0]), "epoch 0");
+        assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "epochs 0 to 2, 5, 7 to 8");
     }
 }

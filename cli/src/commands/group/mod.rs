@@ -12,6 +12,8 @@ mod qr;
 mod records;
 mod recover;
 mod status;
+#[cfg(test)]
+mod status_tests;
 mod target;
 mod verify;
 mod wait;

@@ -8,7 +8,9 @@ use super::who::People;
 use crate::context::{Context, now_ms};
 use crate::failure::{Exit, Outcome};
 use crate::output::{Report, Style, quoted, span, utc};
-use medring_node::api::types::{AttemptStatus, EpochStatus, Fingerprint, GroupInfo, MyStanding, Phase};
+use medring_node::api::types::{
+    AttemptStatus, EpochStatus, Fingerprint, GroupInfo, MyStanding, ParticipantResponse, Phase, WalletResponse,
+};
 use medring_protocol::ParticipantId;
 use medring_protocol::identity::Role;
 use serde::Serialize;
@@ -31,12 +33,6 @@ pub(super) struct StatusReport {
     now_ms: u64,
 }
 
-/// Whose node it is.
-#[derive(serde::Deserialize)]
-struct Wallet {
-    participant: ParticipantId,
-}
-
 /// `medring group status`.
 pub(super) fn run(args: &StatusArgs, context: &Context) -> Outcome {
     let target = args.group.find(context)?;
@@ -46,13 +42,17 @@ pub(super) fn run(args: &StatusArgs, context: &Context) -> Outcome {
 
 /// The group as it stands in `target`.
 pub(super) fn report(target: &Target, ids: bool) -> Outcome<StatusReport> {
-    let wallet: Wallet = target.client.get("/v1/wallet")?;
-    let people = People::of(&target.info).with_roles(&target.client)?;
+    let wallet: WalletResponse = target.client.get("/v1/wallet")?;
+    let role_of = |id: &ParticipantId| {
+        let found: Option<ParticipantResponse> = target.client.find(&format!("/v1/participants/{id}"))?;
+        Ok(found.and_then(|participant| participant.role))
+    };
+    let people = People::of(&target.info).with_roles(role_of)?;
     Ok(StatusReport::new(target.info.clone(), people, Some(wallet.participant), ids, now_ms()?))
 }
 
 impl StatusReport {
-    fn new(info: GroupInfo, people: People, me: Option<ParticipantId>, ids: bool, now_ms: u64) -> Self {
+    pub(super) fn new(info: GroupInfo, people: People, me: Option<ParticipantId>, ids: bool, now_ms: u64) -> Self {
         let former = history::former(&info);
         Self { roles: people.roles().clone(), former, info, people, me, ids, now_ms }
     }
@@ -95,10 +95,10 @@ impl StatusReport {
             (Some(height), true) => format!("final, committed at height {height}"),
             (Some(height), false) => format!("in force, committed at height {height}, not final yet"),
         };
-        let records = match epoch.sealing {
-            true => "may be sealed under this epoch",
-            false if self.info.status.mine => "wait for the next epoch: nothing is sealed under this one any more",
-            false => "are sealed by the owner alone",
+        let records = match (self.info.status.mine, epoch.sealing) {
+            (false, _) => "are sealed by the owner alone",
+            (true, true) => "may be sealed under this epoch",
+            (true, false) => "wait for the next epoch: nothing is sealed under this one any more",
         };
         style.fields(&[
             ("epoch", format!("{}, {place}", epoch.epoch)),
@@ -121,9 +121,8 @@ impl StatusReport {
         }
         if !status.waiting_for.is_empty() {
             let whom = people.labels(&status.waiting_for);
-            let first = status.waiting_for.first().map(|id| people.word(id)).unwrap_or_default();
-            let next = format!("`medring group suspend {}` goes on without", quoted(&first));
-            rows.push(("waits for", format!("{whom}: no answer from there; {next}")));
+            let next = without(&self.info, people);
+            rows.push(("waits for", format!("{whom}, whose node does not answer; {next}")));
         }
         for invitation in &status.invitations {
             let left = match invitation.expires_ms.checked_sub(self.now_ms) {
@@ -195,9 +194,20 @@ pub(super) fn phase(phase: Phase) -> &'static str {
     }
 }
 
+/// What goes on without whom the change waits for.
+pub(super) fn without(info: &GroupInfo, people: &People) -> String {
+    let ring = info.status.active.iter().flat_map(|active| &active.ring).collect::<Vec<_>>();
+    let members: Vec<_> = info.status.waiting_for.iter().filter(|id| ring.contains(id)).collect();
+    if members.is_empty() {
+        return "`medring group cancel` gives the change up".into();
+    }
+    let words: Vec<_> = members.iter().map(|id| quoted(&people.word(id))).collect();
+    format!("`medring group suspend {}` goes on without", words.join(" "))
+}
+
 /// An attempt in words.
 pub(super) fn under_way(attempt: &AttemptStatus, people: &People) -> String {
-    let again = if attempt.attempt == 0 { String::new() } else { format!(", attempt {}", attempt.attempt + 1) };
+    let again = if attempt.attempt == 0 { String::new() } else { format!(", retry {}", attempt.attempt) };
     let missing = match attempt.missing.as_slice() {
         [] => String::new(),
         missing => format!("; still missing: {}", people.labels(missing)),

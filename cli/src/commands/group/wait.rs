@@ -111,12 +111,9 @@ fn words(info: &GroupInfo, people: &People, tip: u64, depth: u64) -> String {
 
 fn out_of_time(args: &WaitArgs, info: &GroupInfo, people: &People, now: &str, context: &Context) -> Failure {
     let waited = span(args.timeout.saturating_mul(1000));
-    let next = match info.status.waiting_for.first().filter(|_| info.status.mine) {
-        Some(missing) => {
-            let suspend = context.command(&format!("group suspend {}", crate::output::quoted(&people.word(missing))));
-            format!("{suspend} goes on without that member")
-        }
-        None => format!("see {}", context.command("group status")),
+    let next = match info.status.waiting_for.is_empty() || !info.status.mine {
+        true => format!("see {}", context.command("group status")),
+        false => status::without(info, people),
     };
     Failure::new(Exit::NotSo, format!("after {waited}: {now}. What was asked for stays asked for; {next}"))
 }

@@ -2,11 +2,13 @@
 
 use super::target::{is_prefix, printable};
 use crate::failure::{Exit, Failure, Outcome};
-use medring_node::api::types::{GroupInfo, ParticipantResponse};
+use medring_node::api::types::GroupInfo;
 use medring_protocol::ParticipantId;
 use medring_protocol::identity::Role;
-use medring_testnet::client::Client;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest name that is shown whole.
+const NAME_CHARS_MAX: usize = 24;
 
 /// What is known here of a group's people.
 #[derive(Debug, Default)]
@@ -39,11 +41,10 @@ impl People {
         Self { names, roles: BTreeMap::new(), known, invited }
     }
 
-    /// With the roles in which they are enrolled, as the node knows them. Whoever it does not know has none.
-    pub(super) fn with_roles(mut self, client: &Client) -> Outcome<Self> {
+    /// With the roles in which they are enrolled. Whoever has none keeps the id's digits alone.
+    pub(super) fn with_roles(mut self, role_of: impl Fn(&ParticipantId) -> Outcome<Option<Role>>) -> Outcome<Self> {
         for id in &self.known {
-            let found: Option<ParticipantResponse> = client.find(&format!("/v1/participants/{id}"))?;
-            self.roles.extend(found.and_then(|p| p.role).map(|role| (*id, role)));
+            self.roles.extend(role_of(id)?.map(|role| (*id, role)));
         }
         Ok(self)
     }
@@ -59,7 +60,7 @@ impl People {
             Some(role) => format!("{} {}", role.name(), id.short()),
             None => id.short(),
         };
-        self.names.get(id).cloned().unwrap_or_else(digits)
+        self.names.get(id).map_or_else(digits, |name| shortened(name))
     }
 
     /// A word that means it on a command line.
@@ -111,4 +112,11 @@ impl People {
         let all = self.labels(&self.known);
         Failure::new(Exit::NotSo, format!("nobody of this group is called {word:?}; there are {all}"))
     }
+}
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= NAME_CHARS_MAX {
+        return name.to_owned();
+    }
+    name.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect()
 }

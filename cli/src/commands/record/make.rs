@@ -1,6 +1,6 @@
 //! Making records from bundles and recordings.
 
-use super::{SealArgs, SourceArgs, SubmitArgs, renew, wait};
+use super::{SealArgs, SourceArgs, SubmitArgs, renew, to_group, wait};
 use crate::commands::submit::Anchor;
 use crate::context::{Context, now_ms, os_random};
 use crate::failure::{Exit, Failure, Outcome};
@@ -23,6 +23,7 @@ pub(super) fn seal(args: &SealArgs, context: &Context) -> Outcome {
             "name the file to write with --out FILE, or use `medring record submit`",
         ));
     }
+    to_group::refuse_seal(&args.source)?;
     let source = Source::read(&args.source)?;
     let (params, at) = args.anchor.resolve(context)?;
     let records = make(&source, &args.source, context, &params, at)?;
@@ -31,6 +32,13 @@ pub(super) fn seal(args: &SealArgs, context: &Context) -> Outcome {
 
 /// `medring record submit`.
 pub(super) fn submit(args: &SubmitArgs, context: &Context) -> Outcome {
+    let group = args.source.to.as_deref().and_then(to_group::addressee).filter(|_| args.files.is_empty());
+    if let Some(group) = group {
+        return to_group::submit(args, group, context);
+    }
+    if args.live.live.is_some() {
+        return Err(Failure::new(Exit::Usage, "--live feeds a group: give --to group as well"));
+    }
     let anchor = Anchor { genesis: args.genesis.clone(), out: None, tip_height: None };
     let (params, records) = if args.files.is_empty() {
         let source = Source::read(&args.source)?;
@@ -59,13 +67,13 @@ fn sealed(path: &Path) -> Outcome<Record> {
 }
 
 /// What was read, before anyone is asked for a passphrase.
-enum Source {
+pub(super) enum Source {
     Bundle(Kind, Bundle),
     Vitals(Recording),
 }
 
 impl Source {
-    fn read(args: &SourceArgs) -> Outcome<Self> {
+    pub(super) fn read(args: &SourceArgs) -> Outcome<Self> {
         if let (Some(path), Some(kind)) = (&args.bundle, args.kind) {
             if !matches!(kind, Kind::Ehr | Kind::Emr | Kind::Phr) {
                 return Err(Failure::new(Exit::Usage, format!("--as {kind}: a bundle becomes ehr, emr or phr")));
@@ -88,7 +96,7 @@ impl Source {
         Ok(Self::Vitals(read(start)?))
     }
 
-    fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Bundle(kind, _) => *kind,
             Self::Vitals(_) => Kind::Phr,
@@ -120,7 +128,7 @@ fn addressee(kind: Kind, given: Option<PublicKeys>, keystore: &Keystore) -> Outc
     let own = keystore.identity().public();
     match (kind, given) {
         (Kind::Phr, Some(keys)) if keys != own => {
-            let what = "a PHR is sealed to its own maker; leave --to out (groups come with a later version)";
+            let what = "a PHR is sealed to its own maker; leave --to out, or give --to group";
             Err(Failure::new(Exit::Usage, what))
         }
         (_, Some(keys)) => Ok(keys),

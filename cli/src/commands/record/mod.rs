@@ -3,6 +3,7 @@
 mod make;
 mod read;
 mod renew;
+mod to_group;
 mod verify;
 mod wait;
 
@@ -57,8 +58,9 @@ pub(crate) struct SourceArgs {
     /// When the recording began, for example 2026-11-23T08:20:00Z [default: so that it ends now]
     #[arg(long, value_name = "TIME", requires = "vitals", value_parser = crate::input::time_ms)]
     start: Option<u64>,
-    /// For whom: a card, or the id of someone enrolled [default for a PHR: yourself]
-    #[arg(long, value_name = "CARD|ID")]
+    /// For whom: a card, or the id of someone enrolled; for a PHR also group, group:NAME, or group-owner (under the group's
+    /// id, for its owner's eyes) [default for a PHR: yourself]
+    #[arg(long, value_name = "CARD|ID|group[:NAME]")]
     to: Option<String>,
     /// What may be public: minimal, coarse:FIELDS (age_band, categories, year, window_stats) or paper
     #[arg(long, value_name = "POLICY", default_value = "minimal")]
@@ -87,10 +89,24 @@ pub(crate) struct SubmitArgs {
     #[arg(value_name = "FILE", conflicts_with = "source")]
     files: Vec<PathBuf>,
     #[command(flatten)]
+    live: LiveArgs,
+    #[command(flatten)]
     wait: WaitArgs,
     /// The network's genesis file [default: genesis.json in the data folder, or what the node there says]
     #[arg(long, value_name = "FILE", env = "MEDRING_GENESIS")]
     genesis: Option<PathBuf>,
+}
+
+/// Whether a recording is fed as it would be measured.
+#[derive(Args, Debug)]
+pub(crate) struct LiveArgs {
+    /// With --vitals and --to group: one record for each window of the recording, one every so many seconds, as a wearable
+    /// would
+    #[arg(long, value_name = "SECONDS", requires = "vitals")]
+    live: Option<u64>,
+    /// With --live: minutes of the recording in each record
+    #[arg(long, value_name = "MINUTES", requires = "live", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1440))]
+    window: u32,
 }
 
 /// Whether to wait for what was submitted.
