@@ -22,14 +22,14 @@ pub enum ConfigError {
         problem: String,
     },
     /// There is no such key.
-    #[error("{origin}: unknown key {key:?}; did you mean {nearest:?}? docs/operator.md lists every key")]
+    #[error("{origin}: unknown key {key:?}{}; docs/operator.md lists every key", meant(*.nearest))]
     Unknown {
         /// The file, variable or flag.
         origin: String,
         /// The key as written.
         key: String,
-        /// The known key nearest to it.
-        nearest: &'static str,
+        /// The known key that is near enough to be meant.
+        nearest: Option<&'static str>,
     },
     /// A key's value is of another kind.
     #[error("{origin}: {key} must be {expected}; got {got}")]
@@ -54,4 +54,8 @@ pub enum ConfigError {
     /// A value of the right kind that cannot be read, for example a malformed address.
     #[error("configuration: {0}")]
     Parse(String),
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map(|key| format!("; did you mean {key:?}?")).unwrap_or_default()
 }

@@ -86,11 +86,12 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 }
 
 /// The known key nearest to a mistyped one, by edit distance; the last part counts alone, too (`listen` for
-/// `network.listen`).
-pub(super) fn nearest(name: &str) -> &'static str {
+/// `network.listen`). `None` where more than a third would have to change: that is no typing error.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
     let cost = |key: &Key| distance(key.name, name).min(distance(&last(key.name), &last(name)) + 1);
-    KEYS.iter().min_by_key(|key| cost(key)).map_or("data_dir", |key| key.name)
+    let near = KEYS.iter().map(|key| (cost(key), key.name)).min_by_key(|(cost, _)| *cost);
+    near.filter(|(cost, _)| *cost <= (name.len() / 3).max(1)).map(|(_, key)| key)
 }
 
 /// Levenshtein distance, in bytes.

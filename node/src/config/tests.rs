@@ -36,6 +36,11 @@ fn an_unknown_key_is_refused_with_its_file_and_the_nearest_key() {
     assert!(text.contains("MEDRING_API_LISTN") && text.contains("api.listen"), "{text}");
     let text = load_text("listen = \"x\"").unwrap_err().to_string();
     assert!(text.contains("\"listen\"") && text.contains(".listen"), "{text}");
+    // What is near nothing is not guessed at.
+    for key in ["colour", "network.speed_of_light", "xyz"] {
+        let text = load_text(&format!("{key} = \"x\"")).unwrap_err().to_string();
+        assert!(text.contains(key) && text.contains("docs/operator.md") && !text.contains("did you mean"), "{text}");
+    }
 }
 
 #[test]

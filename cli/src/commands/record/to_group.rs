@@ -52,7 +52,10 @@ pub(super) fn submit(args: &SubmitArgs, to: Addressee, context: &Context) -> Out
     let source = Source::read(&args.source)?;
     if source.kind() != Kind::Phr {
         let kind = source.kind();
-        let what = format!("--to group is for PHR; an {} goes to its patient, who aggregates it for the group", kind.name().to_uppercase());
+        let what = format!(
+            "--to group is for PHR; an {} goes to its patient, who aggregates it for the group",
+            kind.name().to_uppercase()
+        );
         return Err(Failure::new(Exit::Usage, what));
     }
     let target = GroupArgs { group: to.group.clone() }.find(context)?;
@@ -93,7 +96,13 @@ fn bundles(source: &Source, args: &SubmitArgs, target: &Target) -> Outcome<Vec<B
 }
 
 /// Gives one bundle after the other to the node, with a pause between two.
-fn feed(bundles: &[Bundle], to: SealedTo, args: &SubmitArgs, target: &Target, pause: Duration) -> Outcome<Vec<Delivered>> {
+fn feed(
+    bundles: &[Bundle],
+    to: SealedTo,
+    args: &SubmitArgs,
+    target: &Target,
+    pause: Duration,
+) -> Outcome<Vec<Delivered>> {
     let bar = progress::bar(u64::try_from(bundles.len()).ok().filter(|n| *n > 1), "sealing");
     let mut delivered: Vec<Delivered> = Vec::new();
     for (number, bundle) in bundles.iter().enumerate() {
@@ -123,7 +132,8 @@ fn seal(
     bar: &indicatif::ProgressBar,
 ) -> Outcome<Vec<RecordId>> {
     let text = String::from_utf8(bundle.to_bytes()).unwrap_or_default();
-    let bundle = RawValue::from_string(text).map_err(|e| Failure::new(Exit::Data, format!("the bundle is no JSON: {e}")))?;
+    let bundle =
+        RawValue::from_string(text).map_err(|e| Failure::new(Exit::Data, format!("the bundle is no JSON: {e}")))?;
     let request = GroupPhrRequest { bundle, to, public: args.source.public.to_string() };
     let deadline = Instant::now() + PATIENCE;
     loop {
