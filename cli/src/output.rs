@@ -93,6 +93,12 @@ pub(crate) fn span(ms: u64) -> String {
     said.collect::<Vec<_>>().join(" ")
 }
 
+/// Text that another program gave, fit for a terminal: nothing that moves the cursor or turns the line around.
+pub(crate) fn printable(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// An argument as a shell takes it.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=@~+".contains(c);
@@ -182,6 +188,12 @@ mod tests {
         for (ms, said) in spans.into_iter().chain([(86_400_000 + 59_000, "1 d"), (100_000_000, "1 d 3 h")]) {
             assert_eq!(span(ms), said);
         }
+    }
+
+    #[test]
+    fn names_cannot_write_over_the_terminal() {
+        assert_eq!(printable("Zoë 周"), "Zoë 周");
+        assert_eq!(printable("a\x1b[2Jb\nc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
     }
 
     #[test]

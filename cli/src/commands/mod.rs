@@ -1,5 +1,6 @@
 //! The commands. Each module is one group: its arguments, what it does, and how it reports.
 
+mod aggregate;
 mod authority;
 mod chain;
 mod completions;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     /// A group of people who read one patient's records: ring, members, epochs
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Seal to the group what your records say together; or say when to, or show it
+    Aggregate(aggregate::AggregateArgs),
     /// Look at the chain, export it, and verify it offline
     #[command(subcommand)]
     Chain(chain::ChainCommand),
@@ -60,6 +63,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Node(command) => node::run(command, context),
         Command::Record(command) => record::run(command, context),
         Command::Group(command) => group::run(command, context),
+        Command::Aggregate(args) => aggregate::run(&args, context),
         Command::Chain(command) => chain::run(command, context),
         Command::Peers(command) => peers::run(command, context),
         Command::Testnet(command) => testnet::run(command, context),

@@ -2,13 +2,13 @@
 
 use super::confirm::{self, Code};
 use super::history;
-use super::target::{Target, printable};
+use super::target::Target;
 use super::wait::{self, Goal};
 use super::who::People;
 use super::{AddArgs, ChangeArgs, MembersArgs, OwnerArgs, UpdateArgs, WaitArgs, ask};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, printable};
 use medring_node::api::types::{Change, ChangesRequest, GroupInfo};
 use medring_protocol::ParticipantId;
 use medring_protocol::group::message::Wish;

@@ -1,11 +1,11 @@
 //! `medring group create` and `list`.
 
 use super::CreateArgs;
-use super::target::{Target, printable};
+use super::target::Target;
 use super::wait::{self, Goal};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, printable};
 use medring_node::api::types::{GroupInfo, GroupRequest, GroupsResponse, MyStanding};
 use serde::Serialize;
 

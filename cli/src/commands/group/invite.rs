@@ -2,11 +2,10 @@
 
 use super::InviteArgs;
 use super::qr::Modules;
-use super::target::printable;
 use crate::context::{Context, now_ms};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
-use crate::output::{Report, Style, quoted, span, utc};
+use crate::output::{Report, Style, printable, quoted, span, utc};
 use medring_node::api::types::{InvitationRequest, InvitationResponse};
 use serde::Serialize;
 use std::path::{Path, PathBuf};

@@ -3,11 +3,11 @@
 use super::StatusArgs;
 use super::draw::{self, Place};
 use super::history::{self, Former};
-use super::target::{Target, printable};
+use super::target::Target;
 use super::who::People;
 use crate::context::{Context, now_ms};
 use crate::failure::{Exit, Outcome};
-use crate::output::{Report, Style, quoted, span, utc};
+use crate::output::{Report, Style, printable, quoted, span, utc};
 use medring_node::api::types::{
     AttemptStatus, EpochStatus, Fingerprint, GroupInfo, MyStanding, ParticipantResponse, Phase, WalletResponse,
 };

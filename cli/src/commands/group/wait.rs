@@ -2,11 +2,11 @@
 
 use super::WaitArgs;
 use super::status::{self, StatusReport};
-use super::target::{Target, printable};
+use super::target::Target;
 use super::who::People;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::span;
+use crate::output::{printable, span};
 use crate::progress;
 use medring_node::api::types::{GroupInfo, MyStanding, StatusResponse};
 use medring_protocol::ParticipantId;

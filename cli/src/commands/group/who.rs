@@ -1,7 +1,8 @@
 //! People of a group: what they are called here, and whom a word on the command line means.
 
-use super::target::{is_prefix, printable};
+use super::target::is_prefix;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::output::printable;
 use medring_node::api::types::GroupInfo;
 use medring_protocol::ParticipantId;
 use medring_protocol::identity::Role;
