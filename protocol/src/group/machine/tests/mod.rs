@@ -1,0 +1,4 @@
+//! Whole groups of machines over a toy chain, with a network that delivers in order unless told otherwise.
+
+mod life;
+mod town;
