@@ -4,38 +4,50 @@ use crate::common::PATIENCE;
 use medring_node::core::{Event, Input, Output, Peer, RequestError, RequestId, Topic};
 use medring_node::driver::now_ms;
 use medring_node::net::{self, Command, Net, NetConfig};
+use medring_node::telemetry::Metrics;
 use medring_protocol::pow::Work;
 use medring_protocol::wire::{Request, Status};
 use medring_protocol::{BlockId, ChainId};
+use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-struct Link {
-    net: Net,
+pub(crate) struct Link {
+    pub(crate) net: Net,
     inputs_tx: mpsc::Sender<Input>,
     inputs: mpsc::Receiver<Input>,
-    stop: CancellationToken,
-    _events: broadcast::Receiver<Event>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) events: broadcast::Receiver<Event>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
+/// The chain that all of these are on.
+pub(crate) const CHAIN: ChainId = ChainId([7; 32]);
+
 /// A network whose core takes at most `room` inputs before the test does.
-async fn start(room: usize) -> Link {
+pub(crate) async fn start(room: usize) -> Link {
+    start_with(room, net::Capture::default()).await
+}
+
+/// The same with a copy of all that it sends.
+pub(crate) async fn start_with(room: usize, capture: net::Capture) -> Link {
     let (inputs_tx, inputs) = mpsc::channel(room);
     let (events_tx, events) = broadcast::channel(16);
+    let metrics = Arc::new(Metrics::new());
     let config = NetConfig {
         key: libp2p::identity::Keypair::generate_ed25519(),
-        chain: ChainId([7; 32]),
+        chain: CHAIN,
         agent: "medring/test".into(),
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
         bootstrap: Vec::new(),
         max_peers: 8,
-        metrics: Default::default(),
-        capture: net::Capture::default(),
+        metrics: metrics.clone(),
+        capture,
         now_ms,
     };
     let stop = CancellationToken::new();
     let net = net::start(config, inputs_tx.clone(), events_tx, stop.clone()).await.unwrap();
-    Link { net, inputs_tx, inputs, stop, _events: events }
+    Link { net, inputs_tx, inputs, stop, events, metrics }
 }
 
 impl Link {
@@ -48,7 +60,7 @@ impl Link {
         self.net.commands.send(Command::Core(output)).await.unwrap();
     }
 
-    async fn dial(&self, other: &Link) -> Result<libp2p::PeerId, net::ConnectError> {
+    pub(crate) async fn dial(&self, other: &Link) -> Result<libp2p::PeerId, net::ConnectError> {
         let (reply, answer) = oneshot::channel();
         self.net.commands.send(Command::Connect { address: other.net.listen[0].clone(), reply }).await.unwrap();
         tokio::time::timeout(PATIENCE, answer).await.expect("awaited the outcome of dialling").unwrap()
@@ -61,7 +73,7 @@ impl Link {
         }
     }
 
-    async fn isolate(&self, on: bool) {
+    pub(crate) async fn isolate(&self, on: bool) {
         let (reply, answer) = oneshot::channel();
         self.net.commands.send(Command::Isolate { on, reply }).await.unwrap();
         tokio::time::timeout(PATIENCE, answer).await.expect("awaited the end of all links").unwrap();
@@ -75,7 +87,7 @@ impl Drop for Link {
 }
 
 fn status(height: u64) -> Status {
-    let (chain, tip, work) = (ChainId([7; 32]), BlockId([1; 32]), Work::zero());
+    let (chain, tip, work) = (CHAIN, BlockId([1; 32]), Work::zero());
     Status {
         version: 1,
         agent: "medring/test".into(),

@@ -7,4 +7,6 @@ mod common;
 mod folder;
 mod links;
 mod network;
+mod ring;
+mod ring_peers;
 mod wallet;
