@@ -4,6 +4,8 @@
 //! overwritten where it lies, synced and removed, and every copy of the ciphertext, wherever a file system left one, is
 //! noise. Formats: docs/spec/group-files.md; what a disk may keep all the same: docs/threat-model/keys-at-rest.md.
 
+#[cfg(test)]
+mod crashes;
 mod disk;
 mod format;
 #[cfg(test)]
