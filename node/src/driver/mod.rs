@@ -14,6 +14,7 @@ mod core_thread;
 mod error;
 mod event_log;
 mod folder;
+mod groups;
 mod handle;
 mod keys;
 mod mining;

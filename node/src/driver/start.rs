@@ -4,10 +4,11 @@ use super::core_thread::{CoreThread, Inlets, Local, Outlets};
 use super::folder::{ApiToken, Folder, NodeFile};
 use super::handle::{Inner, NodeInfo, Stopped};
 use super::workers::Workers;
-use super::{NodeHandle, Shutdown, StartError, Submitter, clock, event_log, keys, wallet_task};
+use super::{NodeHandle, Shutdown, StartError, Submitter, clock, event_log, groups, keys, wallet_task};
 use crate::api;
 use crate::config::{Config, MiningConfig};
 use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
+use crate::group::{self, GroupHandle};
 use crate::miner::{Miner, MinerConfig};
 use crate::net::{self, Capture, Command, Net, NetConfig};
 use crate::telemetry::Metrics;
@@ -37,6 +38,7 @@ struct Opened {
     params: Params,
     store: ChainStore<RocksEngine>,
     wallet: Option<Arc<Wallet>>,
+    groups: Option<groups::Place>,
     key: Keypair,
     capture: Capture,
 }
@@ -77,10 +79,11 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         Wallet::open(&folder.wallet(), keystore, &params.chain_id(), config.wallet.birthday_height).map(Arc::new)
     };
     let wallet = keystore.as_ref().map(open).transpose()?;
+    let groups = keystore.as_ref().map(|keystore| (folder.groups(), keystore.group_key()));
     let capture = config.network.capture.as_deref();
     let refused = |source| StartError::Folder { folder: capture.unwrap_or(&config.data_dir).to_owned(), source };
     let capture = Capture::open(capture).map_err(refused)?;
-    Ok(Opened { folder, params, store, wallet, key, capture })
+    Ok(Opened { folder, params, store, wallet, groups, key, capture })
 }
 
 fn read_genesis(path: &Path) -> Result<Params, StartError> {
@@ -95,6 +98,7 @@ struct Running {
     net: JoinHandle<()>,
     api: JoinHandle<()>,
     scanner: Option<JoinHandle<()>>,
+    groups: Option<std::thread::JoinHandle<()>>,
     miner: Arc<Miner>,
     folder: Folder,
     failure: Arc<OnceLock<String>>,
@@ -135,7 +139,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     // Ends with the node's own stop too, and not only with the caller's.
     let stop = shutdown.child_token();
     let undo = stop.clone().drop_guard();
-    let Opened { folder, params, store, wallet, key, capture } = opened;
+    let Opened { folder, params, store, wallet, groups, key, capture } = opened;
     let listener = api::bind(config.api.listen).await?;
     let api_address = listener.local_addr().unwrap_or(config.api.listen);
     let token = ApiToken::draw(&mut clock::os_rng());
@@ -158,7 +162,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     tokio::spawn(event_log::run(events.subscribe(), params.chain_id().to_string(), clock::now_ms));
     let (inputs_tx, inputs) = mpsc::channel(INPUTS_MAX);
     let net_config = net_config(&config, &params, key, (capture, machine.metrics.clone()));
-    let Net { commands, links, peer_id, listen, ring: _, ring_incoming: _, task: net_task } =
+    let Net { commands, links, peer_id, listen, ring, ring_incoming: incoming, task: net_task } =
         net::start(net_config, inputs_tx, events.clone(), stop.clone()).await?;
 
     let (stopped_tx, stopped) = watch::channel(None);
@@ -176,6 +180,18 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         started_ms: clock::now_ms(),
     };
     let ready = NodeFile::new(&info, config.file);
+    let submitter = Submitter::new(local_tx.clone());
+    let ties = groups::Ties {
+        store: store.clone(),
+        snapshots: snapshot.clone(),
+        links: links.clone(),
+        core: submitter.clone(),
+        ring,
+        incoming,
+    };
+    let parts =
+        wallet.as_ref().zip(groups).map(|(wallet, place)| groups::parts(&config.group, &info, wallet, place, ties));
+    let (groups, groups_thread) = start_groups(parts, wallet.as_deref(), &stop).await?;
     let handle = NodeHandle(Arc::new(Inner {
         info,
         token,
@@ -183,14 +199,14 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         snapshot,
         links,
         events,
-        submitter: Submitter::new(local_tx.clone()),
+        submitter,
         local: local_tx,
         net: commands.clone(),
         miner: miner.clone(),
         blocks_found: machine.blocks_found.clone(),
         metrics: machine.metrics.clone(),
         wallet: wallet.clone(),
-        groups: None,
+        groups,
         mining_turn: tokio::sync::Mutex::default(),
         shutdown: stop.clone(),
         stopped,
@@ -202,10 +218,26 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         .map(|wallet| tokio::spawn(wallet_task::run(wallet, handle.store().clone(), handle.watch(), stop.clone())));
     folder.write_token(handle.token())?;
     folder.write_node_file(&ready)?;
-    let running = Running { core, net: net_task, api, scanner, miner, folder, failure };
+    let running = Running { core, net: net_task, api, scanner, groups: groups_thread, miner, folder, failure };
     tokio::spawn(supervise(running, stop.clone(), stopped_tx));
     undo.disarm();
     Ok(handle)
+}
+
+/// Starts the groups, if there is a wallet; the wallet then finds what was sealed to its own.
+async fn start_groups(
+    parts: Option<group::Parts>,
+    wallet: Option<&Wallet>,
+    stop: &Shutdown,
+) -> Result<(Option<GroupHandle>, Option<std::thread::JoinHandle<()>>), StartError> {
+    let (Some(parts), Some(wallet)) = (parts, wallet) else { return Ok((None, None)) };
+    let stop = stop.clone();
+    let started = tokio::task::spawn_blocking(move || group::start(parts, stop)).await;
+    let (groups, thread) =
+        started.map_err(|e| StartError::Thread(std::io::Error::other(e)))?.map_err(StartError::Thread)?;
+    let keys = groups.clone();
+    wallet.set_group_keys(move |gid| keys.access(gid).map(|access| access.k_rec));
+    Ok((Some(groups), Some(thread)))
 }
 
 fn net_config(
@@ -259,7 +291,7 @@ fn start_core(
 /// Waits for the end, and then for everything to end: no caller is let in, links close, the core brings its writes to the
 /// disk, the folder is given free.
 async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Option<Stopped>>) {
-    let Running { core, net, api, scanner, miner, folder, failure } = running;
+    let Running { core, net, api, scanner, groups, miner, folder, failure } = running;
     let (core_done_tx, core_done) = oneshot::channel();
     let watcher = tokio::task::spawn_blocking(move || {
         let ended = core.join();
@@ -272,7 +304,13 @@ async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Opti
     if let Some(scanner) = scanner {
         let _ = scanner.await;
     }
-    let _ = tokio::task::spawn_blocking(move || miner.stop()).await;
+    let joined = tokio::task::spawn_blocking(move || {
+        miner.stop();
+        groups.is_some_and(|groups| groups.join().is_err())
+    });
+    if joined.await.unwrap_or(true) {
+        tracing::error!("the thread of the groups panicked: this is a bug in medring, please report it");
+    }
     folder.remove_node_file();
     drop(folder);
     let how = match failure.get() {

@@ -3,8 +3,12 @@
 use medring_node::config::{Config, ConfigPatch, load};
 use medring_node::core::{Event, Snapshot};
 use medring_node::driver::{Node, NodeHandle, Shutdown, StartError, Stopped, now_ms};
+use medring_node::wallet::{KdfCost, Keystore, Passphrase};
+use medring_protocol::identity::IdentitySecret;
 use medring_protocol::params::{GenesisFile, Purpose};
-use medring_protocol::testkit::Kit;
+use medring_protocol::testkit::{Actor, Kit};
+use rand::SeedableRng;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -72,6 +76,31 @@ pub(crate) fn config(data: &Path, genesis: &Path, bootstrap: &[String]) -> Confi
         flags.set("test", key, value).unwrap();
     }
     load(None, [], &flags).unwrap()
+}
+
+const PASSPHRASE: &str = "a passphrase of the test";
+
+/// Settings of a node on which `actor` lives.
+pub(crate) fn config_with_wallet(world: &World, name: &str, actor: &Actor, bootstrap: &[String]) -> Config {
+    let (keystore, file) = (world.data(&format!("{name}.keystore")), world.data(&format!("{name}.passphrase")));
+    if !keystore.exists() {
+        let secret = actor.secret.expose();
+        let identity = IdentitySecret::from_bytes(secret[..32].try_into().unwrap(), secret[32..].try_into().unwrap());
+        let passphrase = Passphrase::new(PASSPHRASE.as_bytes()).unwrap();
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(31);
+        Keystore::create(&keystore, &passphrase, identity.unwrap(), KdfCost::TESTNET, &mut rng).unwrap();
+        std::fs::write(&file, PASSPHRASE).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut config = world.config(name, bootstrap);
+    config.wallet.keystore = Some(keystore);
+    config.wallet.passphrase_file = Some(file);
+    config
+}
+
+/// Starts a node on which `actor` lives.
+pub(crate) async fn with_wallet(world: &World, name: &str, actor: &Actor, bootstrap: &[String]) -> NodeHandle {
+    Node::start(config_with_wallet(world, name, actor, bootstrap), Shutdown::new()).await.unwrap()
 }
 
 /// A node's full address.

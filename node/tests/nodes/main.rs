@@ -5,6 +5,7 @@
 mod api;
 mod common;
 mod folder;
+mod groups;
 mod links;
 mod network;
 mod ring;

@@ -3,30 +3,7 @@
 use crate::common::*;
 use medring_node::api::types::*;
 use medring_node::driver::{Node, NodeHandle, Shutdown};
-use medring_node::wallet::{KdfCost, Keystore, Passphrase};
-use medring_protocol::identity::IdentitySecret;
 use medring_protocol::record::Kind;
-use medring_protocol::testkit::Actor;
-use rand::SeedableRng;
-use std::os::unix::fs::PermissionsExt;
-
-const PASSPHRASE: &str = "a passphrase of the test";
-
-/// Starts a node on which `actor` lives.
-async fn with_wallet(world: &World, name: &str, actor: &Actor, bootstrap: &[String]) -> NodeHandle {
-    let (keystore, file) = (world.data(&format!("{name}.keystore")), world.data(&format!("{name}.passphrase")));
-    let secret = actor.secret.expose();
-    let identity = IdentitySecret::from_bytes(secret[..32].try_into().unwrap(), secret[32..].try_into().unwrap());
-    let passphrase = Passphrase::new(PASSPHRASE.as_bytes()).unwrap();
-    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(31);
-    Keystore::create(&keystore, &passphrase, identity.unwrap(), KdfCost::TESTNET, &mut rng).unwrap();
-    std::fs::write(&file, PASSPHRASE).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let mut config = world.config(name, bootstrap);
-    config.wallet.keystore = Some(keystore);
-    config.wallet.passphrase_file = Some(file);
-    Node::start(config, Shutdown::new()).await.unwrap()
-}
 
 /// Asks until the wallet has scanned up to `height`.
 async fn scanned(node: &NodeHandle, height: u64) -> WalletResponse {
