@@ -104,6 +104,27 @@ impl std::fmt::Debug for Pair {
     }
 }
 
+/// What an observer without any secret can check of an agreement: its place, elements, lengths and both signatures. Gives PH.
+pub fn observe(ctx: &PairContext<'_>, m1: &M1, m2: &M2, m3: &M3) -> Result<[u8; 32], PairError> {
+    for (gid, pair) in [(&m1.gid, m1.pair), (&m2.gid, m2.pair), (&m3.gid, m3.pair)] {
+        belongs(ctx, gid, pair)?;
+    }
+    if m1.sealed.len() != SEALED_BYTES || m2.sealed.len() != SEALED_BYTES {
+        return Err(PairError::Malformed);
+    }
+    for key in [&ctx.initiator.chebyshev, &ctx.responder.chebyshev, &m1.ephemeral, &m2.ephemeral] {
+        element(key)?;
+    }
+    let h2 = keys::h2(&keys::h1(ctx, &m1.ephemeral), &m1.sealed, &m1.mac, &m2.ephemeral);
+    let h3 = keys::h3(&h2, &m2.sealed);
+    let signed = |tag, keys: &PublicKeys, signature| {
+        SigCheck { key: keys.signing, hash: keys::signing_hash(tag, &h3), signature }.verify()
+    };
+    let both = signed(Tag::PairResponder, ctx.responder, m2.signature)
+        && signed(Tag::PairInitiator, ctx.initiator, m3.signature);
+    if both { Ok(h3) } else { Err(PairError::Signature) }
+}
+
 /// The checked long-term keys of both ends. `me` must be the end named `mine`.
 fn checked(ctx: &PairContext<'_>, me: &IdentitySecret, mine: &PublicKeys) -> Result<[PublicKey; 2], PairError> {
     if me.public() != *mine || ctx.initiator.id() == ctx.responder.id() {

@@ -367,6 +367,23 @@ fn who_stole_all_of_the_initiator_cannot_play_another_to_it() {
     }
 }
 
+#[test]
+fn who_has_no_static_secret_does_not_get_past_m1() {
+    // es takes only R_i, which anybody can draw; MAC_1 takes ss.
+    let run = run();
+    let ctx = context(&run.kit);
+    let (doctor, eve) = (&run.kit.doctor, Actor::new(66, "eve", None));
+    let r = SecretKey::from_bytes(&[6; 32]).unwrap();
+    let h1 = keys::h1(&ctx, r.public().bytes());
+    let es = agreed(&r, &doctor.keys);
+    let sealed = keys::seal(&keys::c_i(&h1, &es), &h1, &run.kit.patient.id, &doctor.id, r.public().bytes());
+    for ss in [agreed(eve.secret.chebyshev(), &doctor.keys), agreed(&r, &doctor.keys)] {
+        let mac = keys::mac_1(&h1, &es, &ss, &sealed);
+        let m1 = M1 { ephemeral: *r.public().bytes(), sealed: sealed.clone(), mac, ..run.m1.clone() };
+        assert_eq!(run.respond(&m1).err(), Some(PairError::Mac));
+    }
+}
+
 /// Values that no honest party sends, by name.
 fn bad_elements(good: &PublicKeyBytes) -> Vec<(&'static str, PublicKeyBytes)> {
     let p = params_check::modulus();

@@ -7,11 +7,17 @@ use medring_protocol::testkit::Kit;
 use serde_json::{Value, json};
 
 fn case(name: &str, ed: &EpochDescriptor) -> Value {
+    let mut case = descriptor(ed);
+    case["name"] = name.into();
+    case
+}
+
+/// A descriptor, its GID and what its owner signs.
+pub(crate) fn descriptor(ed: &EpochDescriptor) -> Value {
     assert_eq!(ed.check(), Ok(()));
     let changes = ed.changes.iter().map(|c| json!({ "kind": c.parts().0, "who": c.parts().1 }));
     let member = |m: &Member| json!({ "signing": m.keys.signing, "chebyshev": m.keys.chebyshev, "id": m.keys.id(), "peer_id": hex::encode(&m.peer_id) });
     json!({
-        "name": name,
         "chain": ed.chain,
         "group": hex::encode(ed.group),
         "epoch": ed.epoch,

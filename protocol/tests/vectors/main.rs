@@ -10,11 +10,13 @@ mod asert;
 mod chebyshev;
 mod enrol;
 mod group;
+mod handshake;
 mod hash;
 mod header;
 mod kdf;
 mod merkle;
 mod record;
+mod ring;
 mod seal;
 mod spec;
 
