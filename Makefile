@@ -40,10 +40,12 @@ test: deps ## Every test of the workspace, then the vectors recomputed in Python
 	@if [ -f docs/spec/vectors/check.py ]; then \
 	  echo "python3 docs/spec/vectors/check.py"; python3 docs/spec/vectors/check.py; fi
 
-check: deps components ## What CI runs: format, arrows, licences, clippy and docs without warnings, then make test.
+check: deps components ## What CI runs: format, arrows, licences, models, clippy and docs without warnings, then make test.
 	$(CARGO) fmt --all --check
 	.ci/arrows
 	.ci/reasons
+	@YES="$(YES)" .ci/deps spin
+	.ci/models
 	.ci/deny
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
