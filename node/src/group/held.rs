@@ -77,7 +77,7 @@ impl Held {
         self.told.push(Box::new(told));
     }
 
-    /// Stores what changed, and only then gives out what the machine wants done; answers whoever waits for that. `Err`: nothing
+    /// Stores what changed, and only then gives out what the machine wants done. `Err`: nothing
     /// was stored, everything since the last time is undone, and the group pauses (or, if it was never stored, is no more).
     pub(super) fn settle(
         &mut self,
@@ -100,8 +100,12 @@ impl Held {
             (self.stored, self.replaced) = (Some((snapshot, self.extra.clone())), false);
         }
         self.problem = None;
-        self.told.drain(..).for_each(|told| told(Ok(())));
         Ok(outputs)
+    }
+
+    /// Answers whoever waits for what is stored now. After it was published, so that who is answered and looks sees it.
+    pub(super) fn answer_callers(&mut self) {
+        self.told.drain(..).for_each(|told| told(Ok(())));
     }
 
     fn undo(&mut self, making: &Making, now_ms: u64, problem: &str) {

@@ -251,6 +251,11 @@ impl Service {
             }
         }
         self.publish(&touched);
+        for group in &touched {
+            if let Some(held) = self.machines.get_mut(group) {
+                held.answer_callers();
+            }
+        }
         for (group, life, output) in out {
             self.output(group, life, output);
         }
