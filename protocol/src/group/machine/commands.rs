@@ -45,7 +45,9 @@ impl Machine {
             return Err(CommandError::Bound(format!("at most {PENDING_MAX} changes can wait for one epoch")));
         }
         let mut ring = self.ring_to_be();
-        wanted.iter().for_each(|change| drop(apply(&mut ring, change, &self.id)));
+        for change in wanted.iter() {
+            apply(&mut ring, change, &self.id);
+        }
         let most = self.config.members_max.min(MEMBERS_MAX);
         if ring.len() > most {
             return Err(CommandError::Bound(format!(
@@ -77,7 +79,9 @@ impl Machine {
         };
         let (_, who) = change.parts();
         let mut ring = self.ring_to_be();
-        wanted.iter().for_each(|change| drop(apply(&mut ring, change, &self.id)));
+        for change in wanted.iter() {
+            apply(&mut ring, change, &self.id);
+        }
         let (inside, suspended) = (ring.contains(who), owning.suspended.contains_key(who));
         let candidate = owning.candidates.contains_key(who);
         let pointless = |why: &str| Err(CommandError::Pointless(format!("{} {why}", who.short())));

@@ -44,7 +44,7 @@ impl Machine {
     }
 
     /// The epoch in force: rolled back, back again, final.
-    fn look_at_current(&mut self, env: &mut Env<'_>) {
+    fn look_at_current(&mut self, env: &Env<'_>) {
         let tip = env.chain.height();
         let is_owner = self.is_owner();
         let Some(current) = self.state.current.as_mut() else { return };
@@ -61,6 +61,7 @@ impl Machine {
                     current.is_final = false;
                     self.submitted = false;
                     self.event(Event::RolledBack { gid, epoch });
+                    self.give_way(env, epoch);
                 }
                 Some(height) if before.is_none() => self.event(Event::Activated { gid, epoch, height }),
                 Some(_) => {}
@@ -80,6 +81,14 @@ impl Machine {
                 self.outputs.push_back(Output::Submit { commit, record, deadline_height });
             }
             _ => {}
+        }
+    }
+
+    /// Owner: an epoch lost its commit; no later one is made before it has it back.
+    fn give_way(&mut self, env: &Env<'_>, epoch: u64) {
+        let later = self.state.attempt.as_ref().is_some_and(|a| a.phase < Phase::Committing && a.ed().epoch > epoch);
+        if later && self.is_owner() {
+            self.end_attempt(env, "a reorganisation took the last EpochCommit away".into(), None, false);
         }
     }
 
@@ -120,11 +129,12 @@ impl Machine {
         self.state.seen.retain(|(epoch, _), _| *epoch >= ed.epoch);
         self.unpost(|_, letter| letter.gid().is_some_and(|of| of != gid) || matches!(letter, Letter::Join));
         self.state.join = None;
+        self.state.out_since = None;
         self.remember(&ed, record, height);
         self.owner_activated(&ed, last.as_ref());
         self.renew_wish();
+        self.state.prune_endpoints();
         self.changed = true;
-        self.event(Event::Moved { gid, epoch: ed.epoch, attempt: ed.attempt, phase: Phase::Committing });
         self.event(Event::Activated { gid, epoch: ed.epoch, height });
     }
 
@@ -154,7 +164,7 @@ impl Machine {
         owning.lost.clear();
         owning.strikes.clear();
         (owning.alone, owning.refresh_all, owning.stalled) = (false, false, false);
-        (owning.attempts_made, owning.next_attempt, owning.not_before_ms) = (0, 0, 0);
+        (owning.attempts_made, owning.not_before_ms) = (0, 0);
         let mut notices: Vec<(ParticipantId, Left, crate::hash::Gid)> = Vec::new();
         for change in &ed.changes {
             let (_, who) = change.parts();

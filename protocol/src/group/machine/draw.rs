@@ -4,7 +4,7 @@ use super::Machine;
 use super::explain::{effective, every_pair, pairs_of};
 use super::io::{Env, Event};
 use super::outbox::Letter;
-use super::state::{Attempt, ids};
+use super::state::{Attempt, NUMBERED_MAX, ids};
 use crate::group::descriptor::{Change, EpochDescriptor, Member};
 use crate::group::message::{Left, Phase, Proposal, Refusal};
 use crate::hash::{Gid, ParticipantId, RecordId};
@@ -40,6 +40,10 @@ impl Machine {
         let started = self.state.current.is_some() || owning.alone || ring.len() > 1;
         let pointless = changes.is_empty() && !base.redo && !owning.refresh_all;
         if !started || pointless || owning.stalled || env.now_ms < owning.not_before_ms {
+            return self.forget_presence();
+        }
+        if !env.chain.standing(&self.id).is_some_and(|s| s.valid) {
+            // No block would take this owner's EpochCommit.
             return self.forget_presence();
         }
         let roster: Option<Vec<Member>> = ring.iter().map(|id| self.member(id)).collect();
@@ -133,11 +137,12 @@ impl Machine {
         let endpoints = roster.iter().filter_map(|m| self.state.endpoints.get(&m.keys.id()).cloned()).collect();
         let Some(place) = roster.iter().position(|m| m.keys.id() == self.id) else { return };
         let Some(owning) = self.state.owning.as_mut() else { return };
+        let attempt = owning.numbers.get(&base.epoch).copied().unwrap_or_default();
         let ed = EpochDescriptor {
             chain: self.state.chain,
             group: self.state.group.0,
             epoch: base.epoch,
-            attempt: owning.next_attempt,
+            attempt,
             previous: base.previous,
             random,
             changes,
@@ -155,7 +160,10 @@ impl Machine {
             let (gid, accused) = (ed.gid(), None);
             return self.event(Event::Aborted { gid, phase: Phase::Proposed, why: error.to_string(), accused });
         }
-        owning.next_attempt = owning.next_attempt.saturating_add(1);
+        owning.numbers.insert(base.epoch, attempt.saturating_add(1));
+        while owning.numbers.len() > NUMBERED_MAX {
+            owning.numbers.pop_first();
+        }
         owning.attempts_made = owning.attempts_made.saturating_add(1);
         let signature = self.me.identity.sign(&ed.signing_hash());
         let proposal = Proposal { ed, signature, endpoints };
@@ -209,10 +217,9 @@ impl Machine {
         let attempt = self.state.attempt.as_ref().filter(|a| a.gid == gid);
         let Some(attempt) = attempt.filter(|_| self.state.owning.is_some()) else { return };
         let place = ids(attempt.ed()).iter().position(|id| *id == by).map(super::state::index);
-        let lost = why == Refusal::LostState;
-        if let (true, Some(owning)) = (lost, self.state.owning.as_mut()) {
-            owning.lost.insert(by);
-        }
+        // Said a second time it is an excuse: this proposal refreshed both its pairs.
+        let owning = self.state.owning.as_mut();
+        let lost = why == Refusal::LostState && owning.is_some_and(|o| o.lost.insert(by));
         self.fail(env, format!("a member refused the proposal: {why}"), place.filter(|_| !lost), false);
     }
 }

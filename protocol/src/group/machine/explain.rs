@@ -34,7 +34,8 @@ pub(super) const fn takes_out(change: &Change) -> bool {
     matches!(change, Change::Leave(_) | Change::Remove(_) | Change::Suspend(_))
 }
 
-/// Changes that do something to `base`, in order, and the ring they make. A change that a later one undoes falls out with it.
+/// Changes that do something to `base`, in order, and the ring they make. Who would come and go again is left out of them,
+/// and nobody who comes or goes is updated besides.
 pub(super) fn effective(
     base: &[ParticipantId],
     wanted: &[Change],
@@ -44,9 +45,8 @@ pub(super) fn effective(
     let kept: Vec<Change> = wanted.iter().filter(|change| apply(&mut ring, change, owner)).copied().collect();
     let moot = |change: &Change| {
         let (_, who) = change.parts();
-        let touched = kept.iter().filter(|c| c.parts().1 == who && !matches!(c, Change::Update(_))).count();
-        let updated_in_vain = matches!(change, Change::Update(_)) && !base.contains(who);
-        (touched > 1 && base.contains(who) == ring.contains(who) && !base.contains(who)) || updated_in_vain
+        let came_and_went = !base.contains(who) && !ring.contains(who);
+        came_and_went || (matches!(change, Change::Update(_)) && !(base.contains(who) && ring.contains(who)))
     };
     let changes = kept.iter().filter(|change| !moot(change)).copied().collect();
     (ring, changes)

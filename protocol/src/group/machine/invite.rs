@@ -110,6 +110,7 @@ impl Machine {
         owning.candidates.insert(id, Candidate { keys: join.keys.clone(), name: invited.name, code });
         self.state.note_endpoint(id, join.endpoint.clone());
         self.changed = true;
+        self.unpost(|to, letter| *to == id && matches!(letter, Letter::Notice(..)));
         self.event(Event::Candidate { member: id });
         Answer::Taken
     }

@@ -51,6 +51,7 @@ pub struct SendId(pub u64);
 
 /// What happens to a machine.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "handed over once and not kept: a copy costs less than a box")]
 pub enum Input {
     /// Time passed.
     Tick,
@@ -129,6 +130,7 @@ pub enum CommandError {
 
 /// What a machine wants done, in order, and only after [`super::Machine::snapshot`] was stored if the machine changed.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "handed over once and not kept: a copy costs less than a box")]
 pub enum Output {
     /// Say to a node; answered by one [`Input::Delivered`].
     Send {

@@ -74,6 +74,8 @@ pub struct Machine {
     presence: BTreeMap<ParticipantId, Presence>,
     /// Whom [`Event::Waiting`] named last.
     waiting_for: Vec<ParticipantId>,
+    /// Whether it was seen to that others know this node.
+    announced: bool,
     /// Whether [`Output::Submit`] was given for the commit that is on its way.
     submitted: bool,
 }
@@ -108,6 +110,7 @@ impl Machine {
             sends: 0,
             presence: BTreeMap::new(),
             waiting_for: Vec::new(),
+            announced: false,
             submitted: false,
         };
         machine.state.endpoints.insert(id, machine.me.endpoint.clone());
@@ -159,6 +162,7 @@ impl Machine {
     /// Everything that follows from the state, the time and the chain as they are now.
     fn settle(&mut self, env: &mut Env<'_>) {
         if self.state.stopped.is_none() {
+            self.announce(env);
             self.look_at_chain(env);
             self.step_timers(env);
             self.consider(env);
@@ -167,8 +171,9 @@ impl Machine {
     }
 
     fn message_in(&mut self, env: &mut Env<'_>, from: &[u8], message: Message) -> Answer {
-        if self.state.stopped.is_some() {
-            return Answer::Refused(Refusal::Equivocation);
+        if let Some(stop) = &self.state.stopped {
+            let proved = !stop.evidence.is_empty();
+            return Answer::Refused(if proved { Refusal::Equivocation } else { Refusal::UnknownGroup });
         }
         match message {
             Message::Join(join) => self.join_in(env, from, &join),
@@ -184,7 +189,7 @@ impl Machine {
             Message::WantDisclosure { gid } => self.want_disclosure_in(from, gid),
             Message::Disclose(disclosure) => self.disclosure_in(env, disclosure),
             Message::Ask(ask) => self.ask_in(env, from, &ask),
-            Message::Notice(notice) => self.notice_in(&notice),
+            Message::Notice(notice) => self.notice_in(env, from, &notice),
             Message::Recall(recall) => self.recall_in(from, &recall),
         }
     }

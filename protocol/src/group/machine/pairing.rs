@@ -56,7 +56,8 @@ impl Machine {
             self.alone(env, &random);
             return;
         }
-        let last = self.state.current.as_ref();
+        // Who was out, or turned back, knows an older epoch as its last: nothing of that one is kept.
+        let last = self.state.current.as_ref().filter(|e| e.record == attempt.ed().previous);
         let old = last.and_then(|e| self.secrets.get(&e.gid));
         let last = last.map(super::state::Epoch::ed);
         if is_kept(attempt.ed(), before, last) {

@@ -5,7 +5,7 @@ use super::explain::{brings, every_pair, explains, pairs_of};
 use super::io::{Env, Event, MyStanding};
 use super::outbox::Letter;
 use super::pairing::is_kept;
-use super::state::{Attempt, Epoch, ids, index};
+use super::state::{Attempt, Epoch, OUTBOX_MAX, ids, index};
 use crate::group::descriptor::EpochDescriptor;
 use crate::group::message::{Answer, Endpoint, Phase, Proposal, Refusal};
 use crate::hash::Gid;
@@ -84,8 +84,9 @@ impl Machine {
                 Some(Answer::Refused(Refusal::Equivocation))
             }
             None if self.is_owner() => {
-                let current = self.state.current.as_ref().map(|e| (e.ed().epoch, e.ed().attempt));
-                if current.is_some_and(|c| (ed.epoch, ed.attempt) <= c) {
+                let current = self.state.current.as_ref().map(|e| e.ed().epoch);
+                let next = self.state.owning.as_ref().and_then(|o| o.numbers.get(&ed.epoch));
+                if current.is_some_and(|c| ed.epoch < c) || next.is_some_and(|next| ed.attempt < *next) {
                     return Some(Answer::Stale);
                 }
                 let why = "members know a later proposal of this owner: this copy of the group is out of date; \
@@ -111,7 +112,9 @@ impl Machine {
 
     /// Whether a proposal that is signed and new is to be followed; gives one's place in it.
     fn judge(&mut self, env: &Env<'_>, ed: &EpochDescriptor, gid: Gid) -> Result<usize, Answer> {
-        if self.state.seen.last_key_value().is_some_and(|(last, _)| (ed.epoch, ed.attempt) < *last) {
+        // Of this epoch alone: after a deep reorganisation an earlier one is tried again.
+        let tried = self.state.seen.range((ed.epoch, 0)..=(ed.epoch, u32::MAX)).next_back();
+        if tried.is_some_and(|((_, last), _)| ed.attempt < *last) {
             return Err(Answer::Stale);
         }
         if ed.deadline_height <= env.chain.height() {
@@ -206,6 +209,9 @@ impl Machine {
     fn follow(&mut self, env: &mut Env<'_>, proposal: Proposal, place: usize) {
         self.bury_attempt("a later attempt took its place".into(), None);
         self.note_endpoints(&proposal);
+        let mut proposal = proposal;
+        proposal.endpoints.retain(|e| e.is_well_formed() && proposal.ed.roster.iter().any(|m| m.peer_id == e.peer_id));
+        proposal.endpoints.truncate(proposal.ed.roster.len());
         let gid = proposal.ed.gid();
         self.state.note_seen(&proposal.ed, gid);
         let until_ms = env.now_ms.saturating_add(self.step_limit_ms());
@@ -267,7 +273,7 @@ impl Machine {
         };
         let to = member.keys.id();
         self.post(to, Letter::Propose(gid));
-        if self.is_owner() {
+        if self.is_owner() && self.state.outbox.len() < OUTBOX_MAX / 2 {
             let places = (0..proposal.ed.roster.len()).map(index);
             for at in places.filter(|at| proposal.ed.roster.get(usize::from(*at)).is_some_and(|m| m.keys.id() != to)) {
                 if self.held_share(&gid, at).is_some() {

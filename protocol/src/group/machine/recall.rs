@@ -1,10 +1,11 @@
 //! An owner that restored its keys and nothing else asks a member for the last descriptor and goes on from there.
 
 use super::Machine;
-use super::io::{Config, Me, MyStanding};
+use super::io::{Config, Env, Me, MyStanding};
 use super::outbox::Letter;
 use super::state::{Epoch, Owning, State, ids};
-use crate::group::message::{Answer, Proposal, Recall, Refusal};
+use crate::group::descriptor::Change;
+use crate::group::message::{Answer, Proposal, Recall, Refusal, Wish};
 use crate::group::ring::commit_record_id;
 use crate::group::signing::recall_hash;
 use crate::hash::ChainId;
@@ -55,8 +56,12 @@ impl Machine {
             return Err(RecallError::Commit);
         }
         let mut state = State::new(chain, ed.group.into(), id, MyStanding::Member);
-        let next_attempt = attempts_seen.saturating_add(1);
-        state.owning = Some(Owning { refresh_all: true, next_attempt, ..Owning::default() });
+        let next = attempts_seen.saturating_add(1);
+        // The member that answered may not know the last epochs.
+        let numbers = (ed.epoch..ed.epoch.saturating_add(8))
+            .map(|epoch| (epoch, next.max(ed.attempt.saturating_add(1))))
+            .collect();
+        state.owning = Some(Owning { refresh_all: true, numbers, ..Owning::default() });
         state.recall = Some(recall);
         state.note_seen(ed, gid);
         let record = commit_record_id(&chain, &ed.uploader, &commit);
@@ -93,5 +98,32 @@ impl Machine {
             self.post(owner, Letter::Propose(gid));
         }
         Answer::Taken
+    }
+
+    /// After a start: a node with another peer id than the roster names tells so, and pairs anew.
+    pub(super) fn announce(&mut self, env: &mut Env<'_>) {
+        if std::mem::replace(&mut self.announced, true) || self.state.standing != MyStanding::Member {
+            return;
+        }
+        let Some(current) = self.state.current.as_ref() else { return };
+        let mine = current.ed().roster.iter().find(|m| m.keys.id() == self.id);
+        if mine.is_none_or(|m| m.peer_id == self.me.endpoint.peer_id) {
+            return;
+        }
+        let members = ids(current.ed());
+        let Some(owning) = self.state.owning.as_mut() else {
+            if self.state.ask.is_none() {
+                self.wish(Wish::Update);
+            }
+            return;
+        };
+        if !owning.pending.contains(&Change::Update(self.id)) {
+            owning.pending.push(Change::Update(self.id));
+        }
+        self.changed = true;
+        self.state.recall = Some(recall_message(&self.me, &self.state.chain, env.rng));
+        for member in members {
+            self.post(member, Letter::Recall);
+        }
     }
 }

@@ -22,6 +22,8 @@ pub(super) const PEOPLE_MAX: usize = 1024;
 pub(super) const SEEN_MAX: usize = 64;
 /// Dead attempts whose B values are kept for a disclosure.
 pub(super) const DEAD_MAX: usize = 4;
+/// Epochs whose attempt numbers the owner remembers.
+pub(super) const NUMBERED_MAX: usize = 16;
 /// Changes that wait for the next epoch.
 pub(super) const PENDING_MAX: usize = 256;
 /// Letters on their way.
@@ -188,8 +190,9 @@ pub(super) struct Owning {
     pub(super) strikes: BTreeMap<ParticipantId, u8>,
     /// Attempts at this epoch so far, for the back-off.
     pub(super) attempts_made: u32,
-    /// Number of the next attempt; never restarts within an epoch.
-    pub(super) next_attempt: u32,
+    /// Number of the next attempt at each epoch, newest epochs: numbers never restart, not even when an epoch that was in
+    /// force has to be made again.
+    pub(super) numbers: BTreeMap<u64, u32>,
     /// No attempt before, ms.
     pub(super) not_before_ms: u64,
     pub(super) stalled: bool,
@@ -224,6 +227,8 @@ pub(super) struct State {
     pub(super) join: Option<Join>,
     /// A member's, until the owner has taken it.
     pub(super) ask: Option<Ask>,
+    /// The last epoch it was in, as the owner's notice says: a wish to return names it.
+    pub(super) out_since: Option<Gid>,
     /// An owner without memory: told to members so that they know its node again.
     pub(super) recall: Option<crate::group::message::Recall>,
 }
@@ -248,6 +253,7 @@ impl State {
             owning: None,
             join: None,
             ask: None,
+            out_since: None,
             recall: None,
         }
     }
@@ -262,6 +268,17 @@ impl State {
         if self.endpoints.len() < PEOPLE_MAX || self.endpoints.contains_key(&who) {
             self.endpoints.insert(who, endpoint);
         }
+    }
+
+    /// Forgets where those are who have nothing to do with the group any more, once there are many.
+    pub(super) fn prune_endpoints(&mut self) {
+        if self.endpoints.len() <= PEOPLE_MAX / 2 {
+            return;
+        }
+        let mut known: BTreeSet<ParticipantId> = self.ring().into_iter().chain([self.owner]).collect();
+        known.extend(self.outbox.iter().map(|(to, _)| *to));
+        known.extend(self.owning.iter().flat_map(|o| o.candidates.keys().chain(o.suspended.keys())));
+        self.endpoints.retain(|id, _| known.contains(id));
     }
 
     /// Notes a signed proposal's number, within the bound.

@@ -12,15 +12,20 @@ impl Machine {
             return self.outbox_deadline_ms();
         }
         let attempt = self.state.attempt.as_ref().filter(|a| a.phase < Phase::Committing);
-        let step = attempt.map(|a| {
-            if self.asks_soon() { a.until_ms.saturating_sub(self.config.step_timeout_ms) } else { a.until_ms }
-        });
+        let step = attempt
+            .map(|a| if self.asks_soon() { a.until_ms.saturating_sub(self.asks_before_ms()) } else { a.until_ms });
         let judge = self.state.dead.iter().filter_map(|d| d.judge_at_ms).min();
         let back_off =
             self.state.owning.as_ref().filter(|o| self.state.attempt.is_none() && !o.stalled && o.not_before_ms > 0);
         let back_off = back_off.map(|o| o.not_before_ms);
         let deadlines = [self.outbox_deadline_ms(), step, judge, back_off, self.presence_deadline_ms()];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// A member asks after half the owner's time for the step, which is a quarter of its own.
+    const fn asks_before_ms(&self) -> u64 {
+        let limit = self.config.step_timeout_ms;
+        limit.saturating_add(limit / 2)
     }
 
     /// Member: whether the owner is still to be asked for what is missing in this step.
@@ -36,11 +41,11 @@ impl Machine {
         if let Some(owning) = self.state.owning.as_mut().filter(|o| o.not_before_ms <= env.now_ms) {
             owning.not_before_ms = 0;
         }
-        let asks_soon = self.asks_soon();
+        let (asks_soon, asks_before_ms) = (self.asks_soon(), self.asks_before_ms());
         let owner = self.state.owner;
         let Some(attempt) = self.state.attempt.as_mut().filter(|a| a.phase < Phase::Committing) else { return };
         let gid = attempt.gid;
-        if asks_soon && attempt.until_ms.saturating_sub(limit) <= env.now_ms {
+        if asks_soon && attempt.until_ms.saturating_sub(asks_before_ms) <= env.now_ms {
             attempt.nudged = true;
             self.changed = true;
             self.post(owner, Letter::WantProposal(gid));

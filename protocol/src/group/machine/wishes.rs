@@ -11,9 +11,10 @@ use crate::hash::{Gid, ParticipantId};
 use crate::record::SigCheck;
 
 impl Machine {
-    /// Member: signs a wish for the last epoch it knows of and sends it to the owner.
+    /// Member: signs a wish for the last epoch it was in and sends it to the owner.
     pub(super) fn wish(&mut self, wish: Wish) {
-        let Some(since) = self.state.current.as_ref().map(|e| e.gid) else { return };
+        let last = self.state.current.as_ref().map(|e| e.gid);
+        let Some(since) = self.state.out_since.or(last) else { return };
         let hash = ask_hash(&self.state.chain, &self.state.group, wish, &since, &self.id);
         let signature = self.me.identity.sign(&hash);
         self.state.ask = Some(Ask { wish, since, by: self.id, endpoint: self.me.endpoint.clone(), signature });
@@ -61,6 +62,7 @@ impl Machine {
         if let Some(owning) = self.state.owning.as_mut().filter(|o| !o.pending.contains(&change)) {
             owning.pending.push(change);
         }
+        self.unpost(|to, letter| *to == ask.by && matches!(letter, Letter::Notice(..)));
         Answer::Taken
     }
 
@@ -78,16 +80,26 @@ impl Machine {
         Notice { why, member, last, signature: self.me.identity.sign(&hash) }
     }
 
-    /// The owner says that this participant is out, of the epoch it knows as the last.
-    pub(super) fn notice_in(&mut self, notice: &Notice) -> Answer {
-        let Some(current) = self.state.current.as_ref().filter(|e| e.gid == notice.last) else { return Answer::Stale };
+    /// The owner says that this participant is out, and which epoch was its last. One that it has left behind since is not
+    /// talked about any more.
+    pub(super) fn notice_in(&mut self, env: &Env<'_>, from: &[u8], notice: &Notice) -> Answer {
+        if !self.is_owners_peer(from) {
+            return Answer::Refused(Refusal::WrongPeer);
+        }
+        let current = self.state.current.as_ref().map(|e| e.gid);
+        if self.state.standing == MyStanding::Invited
+            || (current != Some(notice.last) && self.state.past.iter().any(|p| p.epoch.gid == notice.last))
+        {
+            return Answer::Stale;
+        }
         if notice.member != self.id || self.is_owner() {
             return Answer::Refused(Refusal::Malformed);
         }
-        let owner = current.ed().roster.iter().find(|m| m.keys.id() == self.state.owner);
         let hash = notice_hash(&self.state.chain, &self.state.group, notice.why, &notice.member, &notice.last);
-        let signed =
-            owner.is_some_and(|m| SigCheck { key: m.keys.signing, hash, signature: notice.signature }.verify());
+        let signed = env
+            .chain
+            .standing(&self.state.owner)
+            .is_some_and(|owner| SigCheck { key: owner.keys.signing, hash, signature: notice.signature }.verify());
         if !signed {
             return Answer::Refused(Refusal::BadSignature);
         }
@@ -96,9 +108,10 @@ impl Machine {
             Left::Removed => MyStanding::Removed,
             Left::Suspended => MyStanding::Suspended,
         };
-        if self.state.standing == standing {
+        if self.state.standing == standing && self.state.out_since == Some(notice.last) {
             return Answer::Taken;
         }
+        self.state.out_since = Some(notice.last);
         self.bury_attempt("this participant is not in the next epoch".into(), None);
         self.state.standing = standing;
         self.state.ask = None;

@@ -1,4 +1,7 @@
 //! Whole groups of machines over a toy chain, with a network that delivers in order unless told otherwise.
 
+mod chain;
 mod life;
+mod noise;
 mod town;
+mod trouble;

@@ -41,6 +41,9 @@ pub(super) struct Person {
     pub(super) online: bool,
 }
 
+type Filter = Box<dyn FnMut(usize, usize, &mut Message) -> bool>;
+type Answers = Box<dyn FnMut(usize, &Message, Answer) -> Answer>;
+
 pub(super) struct Town {
     pub(super) now_ms: u64,
     pub(super) rng: ChaCha20Rng,
@@ -52,7 +55,9 @@ pub(super) struct Town {
     /// Commits on their way into a block.
     pub(super) pool: BTreeSet<RecordId>,
     /// Says whether a message gets through: sender, receiver, message.
-    pub(super) filter: Box<dyn FnMut(usize, usize, &mut Message) -> bool>,
+    pub(super) filter: Filter,
+    /// What a receiver's answer becomes: receiver, message, answer.
+    pub(super) answers: Answers,
     /// Restore everyone from what was stored after every single input.
     pub(super) amnesia: bool,
     next_ticket: u64,
@@ -70,6 +75,7 @@ impl Town {
             post: VecDeque::new(),
             pool: BTreeSet::new(),
             filter: Box::new(|_, _, _| true),
+            answers: Box::new(|_, _, answer| answer),
             amnesia: false,
             next_ticket: 0,
         };
@@ -143,12 +149,11 @@ impl Town {
         let receiver = receiver.filter(|r| (self.filter)(sender, *r, &mut message));
         let answer = receiver.map(|receiver| {
             let from = self.people[sender].me.endpoint.peer_id.clone();
-            self.say(receiver, from, message)
+            let answer = self.say(receiver, from, message.clone());
+            (self.answers)(receiver, &message, answer)
         });
-        if self.amnesia {
-            if let Some(receiver) = receiver {
-                self.restart(receiver);
-            }
+        if let (true, Some(receiver)) = (self.amnesia, receiver) {
+            self.restart(receiver);
         }
         self.handle(sender, Input::Delivered { id, answer });
         true
