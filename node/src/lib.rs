@@ -1,6 +1,7 @@
 //! A medring node: a sans-IO core, and the driver, network, miner, wallet and HTTP API around it.
 #![forbid(unsafe_code)]
 
+pub mod aphr;
 pub mod api;
 pub mod config;
 pub mod core;

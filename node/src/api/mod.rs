@@ -1,5 +1,7 @@
 //! The HTTP API of a node, on loopback only: JSON under `/v1`, behind a token; see docs/api.md.
 
+mod aphr;
+mod aphr_types;
 mod blocks;
 mod chain;
 mod group_types;
@@ -94,6 +96,10 @@ fn group_routes() -> Router<NodeHandle> {
         .route("/v1/wallet/groups/{group}/records", get(groups::records))
         .route("/v1/wallet/groups/{group}/records/{id}", get(groups::record))
         .route("/v1/wallet/groups/{group}/phr", post(groups::phr).layer(bundle_limit))
+        .route("/v1/wallet/groups/{group}/aggregate", post(aphr::aggregate))
+        .route("/v1/wallet/groups/{group}/policy", get(aphr::policy).put(aphr::set_policy))
+        .route("/v1/wallet/groups/{group}/report", get(aphr::report))
+        .route("/v1/testnet/aggregate", post(aphr::play).layer(bundle_limit))
 }
 
 async fn unknown() -> ApiError {

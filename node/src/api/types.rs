@@ -8,7 +8,9 @@ use medring_protocol::{BlockId, ChainId, ParticipantId, RecordId, WireId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use super::aphr_types::*;
 pub use super::group_types::*;
+pub use crate::aphr::{AphrReport, ConflictShown, SourceReport, Summary, Verdict, VitalShown};
 pub use crate::group::AphrPolicy;
 pub use crate::net::Direction;
 pub use crate::wallet::Checks;

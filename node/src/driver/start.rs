@@ -98,6 +98,7 @@ struct Running {
     net: JoinHandle<()>,
     api: JoinHandle<()>,
     scanner: Option<JoinHandle<()>>,
+    aggregator: JoinHandle<()>,
     groups: Option<std::thread::JoinHandle<()>>,
     miner: Arc<Miner>,
     folder: Folder,
@@ -214,11 +215,16 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     let failure = machine.failure.clone();
     let core = machine.run(commands, inputs, &stop)?;
     let api = tokio::spawn(api::serve(listener, handle.clone(), stop.clone()));
-    let scanner = wallet
-        .map(|wallet| tokio::spawn(wallet_task::run(wallet, handle.store().clone(), handle.watch(), stop.clone())));
+    let (scanned_tx, scanned) = watch::channel(0);
+    let scanner = wallet.map(|wallet| {
+        let (store, tips) = (handle.store().clone(), handle.watch());
+        tokio::spawn(wallet_task::run(wallet, store, tips, scanned_tx, stop.clone()))
+    });
+    let aggregator = tokio::spawn(crate::aphr::run(handle.clone(), scanned, stop.clone()));
     folder.write_token(handle.token())?;
     folder.write_node_file(&ready)?;
-    let running = Running { core, net: net_task, api, scanner, groups: groups_thread, miner, folder, failure };
+    let running =
+        Running { core, net: net_task, api, scanner, aggregator, groups: groups_thread, miner, folder, failure };
     tokio::spawn(supervise(running, stop.clone(), stopped_tx));
     undo.disarm();
     Ok(handle)
@@ -291,7 +297,7 @@ fn start_core(
 /// Waits for the end, and then for everything to end: no caller is let in, links close, the core brings its writes to the
 /// disk, the folder is given free.
 async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Option<Stopped>>) {
-    let Running { core, net, api, scanner, groups, miner, folder, failure } = running;
+    let Running { core, net, api, scanner, aggregator, groups, miner, folder, failure } = running;
     let (core_done_tx, core_done) = oneshot::channel();
     let watcher = tokio::task::spawn_blocking(move || {
         let ended = core.join();
@@ -300,7 +306,7 @@ async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Opti
     // The core ends by itself only by a panic: then nothing else must go on.
     let panicked = core_done.await.unwrap_or(true);
     stop.cancel();
-    let _ = (watcher.await, api.await, net.await);
+    let _ = (watcher.await, api.await, net.await, aggregator.await);
     if let Some(scanner) = scanner {
         let _ = scanner.await;
     }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
-/// Runs until the node stops; a scan under way ends soon after.
+/// Runs until the node stops; a scan under way ends soon after. `scanned` counts the scans that ended.
 pub(super) async fn run(
     wallet: Arc<Wallet>,
     store: ChainStore<RocksEngine>,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    scanned: watch::Sender<u64>,
     stop: Shutdown,
 ) {
     let cancel = Arc::new(AtomicBool::new(false));
@@ -28,6 +29,7 @@ pub(super) async fn run(
                 return;
             }
         }
+        scanned.send_modify(|count| *count += 1);
         tokio::select! {
             moved = snapshots.wait_for(|snapshot| snapshot.tip != tip) => if moved.is_err() { return },
             () = stop.cancelled() => return,

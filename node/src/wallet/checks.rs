@@ -63,14 +63,14 @@ pub fn confirmations(height: u64, tip_height: u64) -> u64 {
 }
 
 /// A block of the best chain, with the leaves of its Merkle tree.
-pub(super) struct Leaved {
-    pub(super) id: BlockId,
-    pub(super) block: Block,
+pub(crate) struct Leaved {
+    pub(crate) id: BlockId,
+    pub(crate) block: Block,
     leaves: Vec<WireId>,
 }
 
 impl Leaved {
-    pub(super) fn new(chain: &ChainId, id: BlockId, block: Block) -> Self {
+    pub(crate) fn new(chain: &ChainId, id: BlockId, block: Block) -> Self {
         let leaves = block.wire_ids(chain);
         Self { id, block, leaves }
     }
@@ -78,7 +78,7 @@ impl Leaved {
 
 /// Everything about a record that the chain can tell, and the uploader's role. Who checks `commitment` and `recipient` has
 /// opened it.
-pub(super) fn of_chain<E: Engine>(
+pub(crate) fn of_chain<E: Engine>(
     store: &ChainStore<E>,
     record: &Record,
     at: Option<(&Leaved, u32)>,

@@ -25,6 +25,7 @@ mod scan_tests;
 
 pub use backup::{backup, restore};
 pub use checks::{Checks, Place, confirmations};
+pub(crate) use checks::{Leaved, of_chain};
 pub use draft::{Draft, DraftError, PARTS_MAX, public_kind};
 pub use files::FileError;
 pub use keystore::{Keystore, KeystoreError, KeystoreInfo};

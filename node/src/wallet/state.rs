@@ -56,6 +56,13 @@ pub struct WalletRecord {
     pub(super) r: Option<RecordSecret>,
 }
 
+impl WalletRecord {
+    /// r, if the record opened: whoever is given it reads this record, and nothing else.
+    pub(crate) fn secret(&self) -> Option<&RecordSecret> {
+        self.r.as_ref()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct StoredRecord {
     id: RecordId,

@@ -205,6 +205,10 @@ pub(crate) async fn post(node: &NodeHandle, path: &str, json: serde_json::Value)
     call(node, "POST", path, "application/json", json.to_string().as_bytes()).await
 }
 
+pub(crate) async fn put(node: &NodeHandle, path: &str, json: serde_json::Value) -> Answer {
+    call(node, "PUT", path, "application/json", json.to_string().as_bytes()).await
+}
+
 fn token_file(node: &NodeHandle) -> PathBuf {
     node.info().data_dir.join(medring_node::driver::TOKEN_FILE)
 }

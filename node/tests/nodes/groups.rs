@@ -12,12 +12,12 @@ use serde_json::json;
 const BUNDLE: &str = r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Observation",
 "status":"final","category":[{"coding":[{"code":"vital-signs"}]}],"code":{"text":"pulse"},"valueQuantity":{"value":61}}}]}"#;
 
-fn parsed<T: serde::de::DeserializeOwned>(answer: &Answer) -> T {
+pub(crate) fn parsed<T: serde::de::DeserializeOwned>(answer: &Answer) -> T {
     assert!(answer.status < 300, "{} {}", answer.head, String::from_utf8_lossy(&answer.body));
     serde_json::from_slice(&answer.body).unwrap_or_else(|e| panic!("{e}: {answer:?}"))
 }
 
-fn path(group: &GroupUid, rest: &str) -> String {
+pub(crate) fn path(group: &GroupUid, rest: &str) -> String {
     format!("/v1/wallet/groups/{group}{rest}")
 }
 
@@ -39,15 +39,15 @@ async fn stands(node: &NodeHandle, group: &GroupUid, what: &str, stands: impl Fn
 }
 
 /// The patient's node, which mines, and those of two others.
-struct Family {
-    world: World,
-    patient: NodeHandle,
-    doctor: NodeHandle,
-    caregiver: NodeHandle,
+pub(crate) struct Family {
+    pub(crate) world: World,
+    pub(crate) patient: NodeHandle,
+    pub(crate) doctor: NodeHandle,
+    pub(crate) caregiver: NodeHandle,
 }
 
 impl Family {
-    async fn new(seed: u64) -> Self {
+    pub(crate) async fn new(seed: u64) -> Self {
         let world = World::new(seed);
         let patient = with_wallet(&world, "patient", &world.kit.patient, &[]).await;
         patient.submit(world.kit.enrol_all(1)).await.unwrap();
@@ -59,7 +59,7 @@ impl Family {
         family
     }
 
-    fn nodes(&self) -> [&NodeHandle; 3] {
+    pub(crate) fn nodes(&self) -> [&NodeHandle; 3] {
         [&self.patient, &self.doctor, &self.caregiver]
     }
 
@@ -68,7 +68,7 @@ impl Family {
     }
 
     /// Mines and waits until every node has the blocks.
-    async fn mine(&self, blocks: u32) {
+    pub(crate) async fn mine(&self, blocks: u32) {
         let tip = *self.patient.mine_blocks(blocks).await.unwrap().last().unwrap();
         for node in self.nodes() {
             until(node, "the tip of the patient's node", |s| s.tip == tip).await;
@@ -125,7 +125,7 @@ impl Family {
     }
 
     /// A group of all three in epoch 0.
-    async fn together(&self) -> GroupUid {
+    pub(crate) async fn together(&self) -> GroupUid {
         let group = self.create().await;
         let doctor = self.invite(&group, &self.doctor, "Dr. Lin").await;
         let caregiver = self.invite(&group, &self.caregiver, "Mei").await;
@@ -135,7 +135,7 @@ impl Family {
         group
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         for node in [self.doctor, self.caregiver, self.patient] {
             stop(node).await;
         }

@@ -9,6 +9,9 @@ use crate::hash::{Tag, h};
 
 /// Characters of one value that a conflict quotes.
 const QUOTE_CHARS_MAX: usize = 120;
+/// Statements that a conflict quotes, and resources it refers to: a hundred records that contradict each other in
+/// everything still make a document that fits.
+const STATEMENTS_MAX: usize = 8;
 
 /// One contradiction.
 pub(super) struct Conflict {
@@ -47,6 +50,7 @@ pub(super) fn conflicts(items: &Items<'_>) -> Vec<Conflict> {
     }
     let allergies = things.iter().filter(|((sort, _), _)| *sort == "allergy");
     found.extend(allergies.filter_map(|((_, key), by_source)| not_everywhere(items, key, by_source)));
+    found.iter_mut().for_each(|conflict| conflict.items.truncate(STATEMENTS_MAX));
     found.sort_by(|a, b| (&a.code, &a.detail, a.id).cmp(&(&b.code, &b.detail, b.id)));
     found
 }
@@ -70,7 +74,7 @@ fn disagree(
         said.iter().map(|(s, value)| format!("{} in {}", quote(value), name(items, &items.list[s.item]))).collect();
     let code = format!("{sort}-{}", kebab(aspect));
     Some(Conflict {
-        detail: format!("{}: {} is {}", quote(label), kebab(aspect).replace('-', " "), each.join(", ")),
+        detail: format!("{}: {} is {}", quote(label), kebab(aspect).replace('-', " "), some(&each)),
         items: said.iter().map(|(s, _)| s.item).collect(),
         id: h(Tag::Aggregate, &[b"conflict", code.as_bytes(), key.as_bytes()]),
         code,
@@ -133,7 +137,7 @@ fn not_everywhere(items: &Items<'_>, key: &str, by_source: &BTreeMap<usize, Stat
     involved.sort_unstable();
     Some(Conflict {
         code: "allergy-not-everywhere".to_owned(),
-        detail: format!("{}: in {}, but {}", quote(&first.fact.label), stands.join(", "), against.join(", ")),
+        detail: format!("{}: in {}, but {}", quote(&first.fact.label), some(&stands), some(&against)),
         items: involved,
         id: h(Tag::Aggregate, &[b"conflict", b"allergy-not-everywhere", key.as_bytes()]),
     })
@@ -153,6 +157,15 @@ fn source_name(items: &Items<'_>, source: usize) -> String {
 
 fn name(items: &Items<'_>, item: &Item<'_>) -> String {
     source_name(items, item.source)
+}
+
+/// The first of a list, and how many more there are.
+fn some(list: &[String]) -> String {
+    let shown = list.get(..STATEMENTS_MAX).unwrap_or(list).join(", ");
+    match list.len().saturating_sub(STATEMENTS_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// A value in quotation marks, cut if long.

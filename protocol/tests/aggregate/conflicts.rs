@@ -148,3 +148,13 @@ fn conflicts_beyond_the_limit_are_counted() {
     assert_eq!(listed(&d, "conflicts"), 64);
     assert_eq!(section(&d, "conflicts")["extension"][0]["valueUnsignedInt"], 6);
 }
+
+#[test]
+fn of_many_records_a_conflict_quotes_eight() {
+    let one = |i: usize| (Kind::Emr, bundle(&[medicine("active", "2020-01-01", &format!("{i} daily"))]));
+    let many: Vec<Opened> = (0..20).map(one).collect();
+    let d = document(&many);
+    let detail = &conflicts(&d)[0].1;
+    assert!(detail.contains("7 daily") && !detail.contains("8 daily") && detail.ends_with("and 12 more"), "{detail}");
+    assert_eq!(of_type(&d, "DetectedIssue")[0]["implicated"].as_array().unwrap().len(), 8);
+}

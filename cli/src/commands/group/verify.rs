@@ -5,37 +5,8 @@ use super::who::People;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{Report, Style};
-use medring_protocol::identity::Role;
-use medring_protocol::record::Kind;
-use medring_protocol::{Gid, ParticipantId, RecordId};
-use serde::{Deserialize, Serialize};
-
-/// `GET /v1/wallet/groups/{group}/report`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct AphrReport {
-    record_id: RecordId,
-    gid: Gid,
-    epoch: u64,
-    height: u64,
-    by: ParticipantId,
-    stale: bool,
-    newer: Option<RecordId>,
-    aggregate_matches: bool,
-    sources: Vec<SourceReport>,
-    passed: bool,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct SourceReport {
-    record_id: RecordId,
-    kind: Kind,
-    uploader: ParticipantId,
-    role: Option<Role>,
-    height: Option<u64>,
-    verdict: String,
-    #[serde(default)]
-    why: String,
-}
+use medring_node::api::types::{AphrReport, SourceReport, Verdict};
+use serde::Serialize;
 
 /// As the API gives it.
 #[derive(Serialize)]
@@ -49,15 +20,16 @@ struct VerifyReport {
 impl VerifyReport {
     fn row(&self, source: &SourceReport, style: Style) -> Vec<String> {
         // The last column: colours take no room that the table would count.
-        let verdict = match source.verdict.as_str() {
-            "verified" => style.good("verified"),
-            other => format!("{}: {}", style.bad(other), source.why),
+        let verdict = match source.verdict {
+            Verdict::Verified => style.good("verified"),
+            other => format!("{}: {}", style.bad(other.name()), source.why),
         };
         let role = source.role.map_or("not enrolled", |role| role.name());
+        let signer = source.uploader.map_or_else(|| "-".into(), |uploader| format!("{role} {}", uploader.short()));
         vec![
             source.record_id.short(),
-            source.kind.name().to_uppercase(),
-            format!("{role} {}", source.uploader.short()),
+            source.kind.map_or_else(|| "-".into(), |kind| kind.name().to_uppercase()),
+            signer,
             source.height.map_or_else(|| "-".into(), |height| height.to_string()),
             verdict,
         ]
