@@ -287,6 +287,11 @@ mod tests {
         assert_eq!(parse(&format!("{text}0")), TicketError::Character('0'));
         assert_eq!(parse(&format!("{text}é")), TicketError::Character('é'));
         assert_eq!(parse(&"A".repeat(TEXT_BYTES_MAX + 1)), TicketError::TooLong { got: TEXT_BYTES_MAX + 1 });
+        // One encoding only: nothing after the last byte, and its unused bit is zero.
+        assert_eq!(parse(&format!("{text}A")), TicketError::Checksum);
+        let (rest, last) = text.split_at(text.len() - 1);
+        let place = ALPHABET.iter().position(|c| char::from(*c).to_string() == last).unwrap();
+        assert_eq!(parse(&format!("{rest}{}", char::from(ALPHABET[place | 1]))), TicketError::Checksum);
         for cut in 8..text.len() {
             assert_eq!(parse(&text[..cut]), TicketError::Checksum, "{cut} characters of {}", text.len());
         }
