@@ -1,8 +1,8 @@
 //! Encryption at rest: a passphrase becomes a key by Argon2id, and small secrets lie under AES-256-GCM.
 
 use super::Passphrase;
-use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use argon2::{Algorithm, Argon2, Version};
+use medring_protocol::seal::{gcm_decrypt, gcm_encrypt};
 use rand::CryptoRng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -116,19 +116,12 @@ pub(crate) fn encrypt(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], plain: &[u8])
     // Room for the tag, so that the buffer does not move and leave plaintext behind.
     let mut buffer = Zeroizing::new(Vec::with_capacity(plain.len() + 16));
     buffer.extend_from_slice(plain);
-    let inner: &mut Vec<u8> = &mut buffer;
-    let done = Aes256Gcm::new(key.into()).encrypt_in_place(nonce.into(), ad, inner);
-    // The only error is a length of 64 GiB; storing what may be plaintext would be worse than any panic.
-    assert!(done.is_ok(), "AES-GCM refused {} bytes", plain.len());
-    std::mem::take(&mut *buffer)
+    gcm_encrypt(key, nonce, ad, buffer)
 }
 
 /// Its inverse; `None` if anything is not as it was.
 pub(crate) fn decrypt(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let mut buffer = Zeroizing::new(sealed.to_vec());
-    let inner: &mut Vec<u8> = &mut buffer;
-    Aes256Gcm::new(key.into()).decrypt_in_place(nonce.into(), ad, inner).ok()?;
-    Some(buffer)
+    gcm_decrypt(key, nonce, ad, sealed)
 }
 
 /// Bytes as lower-case hex in JSON.

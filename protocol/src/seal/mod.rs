@@ -21,6 +21,7 @@ mod secret;
 mod tests;
 mod wrap;
 
+pub use aead::{gcm_decrypt, gcm_encrypt};
 pub use aphr::{AphrContent, AphrError, AphrSource};
 pub use error::{OpenError, PlainError, SealError, ShapeError};
 pub use layout::check_shape;
