@@ -31,6 +31,19 @@ impl Machine {
             self.bury_attempt(why, who);
         }
         self.post(owner, Letter::Abort(gid, phase, accused));
+        self.show_shares(gid);
+    }
+
+    /// A member that finds something wrong with a complete ring shows the owner the shares it was given: if somebody signed two
+    /// different ones, the owner holds both then.
+    fn show_shares(&mut self, gid: Gid) {
+        let dead = self.state.dead.iter().find(|d| d.gid == gid).map(|d| d.shares.len());
+        let n = self.state.attempt.as_ref().filter(|a| a.gid == gid).map(|a| a.shares.len()).or(dead);
+        let places: Vec<u16> = (0..n.unwrap_or_default()).map(index).collect();
+        if places.iter().all(|at| self.held_share(&gid, *at).is_some()) {
+            let owner = self.state.owner;
+            places.into_iter().for_each(|at| self.post(owner, Letter::Share(gid, at)));
+        }
     }
 
     /// Who has this place in the attempt under way.

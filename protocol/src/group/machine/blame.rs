@@ -4,7 +4,7 @@
 use super::Machine;
 use super::io::Env;
 use super::state::{Dead, ids, index};
-use crate::group::message::{Answer, Disclosure, Refusal};
+use crate::group::message::{Answer, Disclosure, Refusal, Share};
 use crate::group::ring;
 use crate::hash::Gid;
 
@@ -56,6 +56,24 @@ impl Machine {
         };
         while let Some(gid) = self.state.dead.iter().find(ready).map(|d| d.gid) {
             self.judge_one(gid);
+        }
+    }
+
+    /// Owner: a share of a dead attempt, as somebody else was given it. One that differs convicts who signed both.
+    pub(super) fn late_share(&mut self, share: &Share) {
+        let Some(dead) = self.state.dead.iter_mut().find(|d| d.gid == share.gid) else { return };
+        if self.state.owning.is_none() || ring::check_share(&dead.proposal.ed, &dead.gid, share).is_err() {
+            return;
+        }
+        let who = dead.proposal.ed.roster.get(usize::from(share.index)).map(|m| m.keys.id());
+        let Some(slot) = dead.shares.get_mut(usize::from(share.index)) else { return };
+        match (slot.as_ref(), who) {
+            (Some(held), Some(who)) if held != share => self.strike_id(who, 2),
+            (None, _) => {
+                *slot = Some(share.clone());
+                self.changed = true;
+            }
+            _ => {}
         }
     }
 

@@ -97,9 +97,10 @@ impl Machine {
             owning.pending.retain(|c| !matches!(c, Change::Join(who) | Change::Return(who) if *who == member));
             if ring.contains(&member) {
                 owning.pending.push(Change::Suspend(member));
+            } else {
+                self.event(Event::Left { member, why: Left::Suspended });
             }
             self.changed = true;
-            self.event(Event::Left { member, why: Left::Suspended });
         }
     }
 

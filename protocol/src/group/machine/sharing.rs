@@ -51,6 +51,7 @@ impl Machine {
     /// One share, from its member or passed on by another: the signature counts.
     pub(super) fn share_in(&mut self, env: &mut Env<'_>, from: &[u8], share: Share) -> Answer {
         let Some(attempt) = self.state.attempt.as_ref().filter(|a| a.gid == share.gid) else {
+            self.late_share(&share);
             return self.elsewhere(from, share.gid);
         };
         if attempt.place_of_peer(from).is_none() {
@@ -110,6 +111,9 @@ impl Machine {
         let at = usize::from(at);
         if let Some(attempt) = self.state.attempt.as_ref().filter(|a| a.gid == *gid) {
             return attempt.shares.get(at)?.clone();
+        }
+        if let Some(dead) = self.state.dead.iter().find(|d| d.gid == *gid) {
+            return dead.shares.get(at)?.clone();
         }
         self.state.current.as_ref().filter(|e| e.gid == *gid)?.shares.get(at).cloned()
     }

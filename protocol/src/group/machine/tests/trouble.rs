@@ -61,6 +61,37 @@ fn a_false_x_is_found_by_disclosures_and_its_maker_left_out() {
     assert_eq!(town.machine(0).status().history[1].changes.len(), 2, "one disclosure round was enough");
 }
 
+/// Member 3 gives member 1 alone another share; member 1's proof reaches the owner at once, or after the abort.
+fn two_shares_in_the_dark(late: bool) {
+    let mut town = Town::group_of(4);
+    let liar = town.people[3].me.identity.clone();
+    let mut lost = late;
+    town.filter = Box::new(move |from, to, message| {
+        let Message::Share(share) = &mut *message else { return true };
+        if (from, to, share.index) == (3, 1, 3) {
+            share.x[0] ^= 1;
+            share.signature = liar.sign(&crate::group::ring::share_hash(share));
+        }
+        // The first try of the proof is lost, so that the abort overtakes it.
+        !((from, to, share.index) == (1, 0, 3) && std::mem::take(&mut lost))
+    });
+    town.change(&[Change::Update], &[2]);
+    town.pass(600_000);
+    town.finalise();
+    town.agree(&[0, 1, 2], 1);
+    assert!(suspended(&town, 3) && !suspended(&town, 1));
+}
+
+#[test]
+fn a_member_that_gives_one_other_a_false_share_is_convicted_by_it() {
+    two_shares_in_the_dark(false);
+}
+
+#[test]
+fn also_when_the_proof_comes_after_the_abort() {
+    two_shares_in_the_dark(true);
+}
+
 #[test]
 fn two_signed_shares_of_one_member_convict_it() {
     let mut town = Town::group_of(4);
