@@ -16,6 +16,8 @@ pub(super) enum Sender {
     Machine { group: GroupUid, life: u64, id: SendId },
     /// A recall of ours.
     Recall,
+    /// Nobody: that there is a link is all that was wanted.
+    Nobody,
 }
 
 /// What became of a message.

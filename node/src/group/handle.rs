@@ -130,7 +130,7 @@ impl GroupHandle {
     /// [`GroupError::NotSealing`] says why nothing may be sealed now, and until when.
     pub fn sealing(&self, group: &GroupUid) -> Result<EpochAccess, GroupError> {
         let view = self.view(group)?;
-        view.sealing.clone().ok_or_else(|| GroupError::NotSealing(view.why_not_sealing()))
+        view.sealing.clone().filter(|_| view.status.mine).ok_or_else(|| GroupError::NotSealing(view.why_not_sealing()))
     }
 
     /// Makes a group of one's own; with `alone`, its first epoch is proposed at once with nobody else in it.

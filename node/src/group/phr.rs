@@ -8,9 +8,12 @@ use crate::wallet::{Draft, DraftError, Moment, ProduceError, Produced, WalletErr
 use crate::wallet::{seal_to_group, seal_to_owner};
 use medring_protocol::RecordId;
 use medring_protocol::deid::Policy;
-use medring_protocol::fhir::Bundle;
+use medring_protocol::fhir::{Bundle, Entry};
 use medring_protocol::group::GroupUid;
+use medring_protocol::identity::PublicKeys;
+use medring_protocol::params::Params;
 use medring_protocol::record::Kind;
+use medring_protocol::vitals::Recording;
 use medring_storage::StorageError;
 
 /// Why no PHR was sealed to a group.
@@ -39,7 +42,7 @@ pub enum PhrError {
     Submit(#[from] SubmitError),
 }
 
-/// Seals the PHR part of `bundle` and submits it; several records, in order, if it is too large for one. Each is in the pool
+/// Seals `bundle`, a recording or what of it belongs into a PHR, and submits it; several records, in order, if it is too large for one. Each is in the pool
 /// and on disk once this returns, and the wallet holds what opens it, so that an aggregate can include it later. After an
 /// error in the middle, those before it stand.
 pub async fn seal_phr(
@@ -54,7 +57,7 @@ pub async fn seal_phr(
     let sealing = move || -> Result<Vec<(Produced, u64)>, PhrError> {
         let mut rng = os_rng();
         let me = wallet.identity();
-        let drafts = Draft::from_bundle(Kind::Phr, &bundle, &policy, &params, &me.public())?;
+        let drafts = drafts(&bundle, &policy, &params, &me.public())?;
         let at = Moment { now_ms: now_ms(), tip_height: store.tip()?.1 };
         let mut seal = |draft: &Draft| -> Result<(Produced, u64), PhrError> {
             // Asked for each record anew: nothing is sealed under an epoch once a removal is proposed.
@@ -74,6 +77,19 @@ pub async fn seal_phr(
         ids.push(submit_made(node, made, bytes).await?);
     }
     Ok(ids)
+}
+
+/// A recording of vital signs is a PHR whole; of any other bundle, what Table 1 gives a PHR.
+fn drafts(bundle: &Bundle, policy: &Policy, params: &Params, me: &PublicKeys) -> Result<Vec<Draft>, DraftError> {
+    let sampled = |entry: &Entry| {
+        let value = entry.resource.value();
+        let parts = value["component"].as_array().map_or(&[][..], Vec::as_slice);
+        std::iter::once(value).chain(parts).any(|part| part.get("valueSampledData").is_some())
+    };
+    match Recording::from_fhir(bundle) {
+        Ok(recording) if bundle.entries().iter().all(sampled) => Draft::from_vitals(&recording, policy, params, me),
+        _ => Draft::from_bundle(Kind::Phr, bundle, policy, params, me),
+    }
 }
 
 /// Submits a record of this node's own making, of content so many bytes long: what opens it is in the wallet first, so that

@@ -16,7 +16,7 @@ use crate::driver::Submitter;
 use crate::net::ring::Incoming;
 use medring_protocol::group::GroupUid;
 use medring_protocol::group::machine::{Env, Input, Machine, Output};
-use medring_protocol::group::message::{Answer, Envelope, Message, Refusal};
+use medring_protocol::group::message::{Answer, Envelope, Message, Proposal, Refusal};
 use medring_protocol::params::Params;
 use medring_protocol::{BlockId, RecordId};
 use medring_storage::{ChainStore, RocksEngine};
@@ -171,7 +171,21 @@ impl Service {
             held.answers.insert(ticket, answer);
         }
         self.heard_ms.insert(from.clone(), (self.now_ms)());
+        if let Message::Propose(proposal) = &message {
+            self.greet(group, proposal);
+        }
         self.work(group, |machine, env| machine.handle(env, Input::Message { from, ticket, message }));
+    }
+
+    /// Members may have an address of this node that is out of date. So it opens the links to both neighbours of a proposed
+    /// ring itself; which of the two may dial the other is then all the same.
+    fn greet(&self, group: &GroupUid, proposal: &Proposal) {
+        let (me, roster) = (&self.making.me.endpoint.peer_id, &proposal.ed.roster);
+        let Some(place) = roster.iter().position(|member| member.peer_id == *me) else { return };
+        let neighbours = [place + 1, place + roster.len() - 1].map(|at| &roster[at % roster.len()].peer_id);
+        for endpoint in proposal.endpoints.iter().filter(|endpoint| neighbours.contains(&&endpoint.peer_id)) {
+            self.deliveries.send(Sender::Nobody, *group, endpoint.clone(), Message::Probe);
+        }
     }
 
     fn delivered(&mut self, Delivered { sender, peer, answer }: Delivered) {
@@ -181,6 +195,7 @@ impl Service {
             Err(why) => tracing::debug!(why, "a message of a group was not delivered"),
         }
         match sender {
+            Sender::Nobody => {}
             Sender::Recall => self.recalls.answered(&peer, answer),
             Sender::Machine { group, life, id } => {
                 if self.machines.get(&group).is_some_and(|held| held.life == life) {

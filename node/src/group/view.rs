@@ -28,7 +28,7 @@ pub struct GroupView {
     pub status: Status,
     /// Members of the epoch in force, or of the attempt, with their libp2p peer ids as multihash bytes.
     pub peers: Vec<(ParticipantId, Vec<u8>)>,
-    /// What sealing under the epoch in force takes; `None` while nothing may be sealed.
+    /// The epoch in force as far as this participant is in it, or, for the owner, may seal under it.
     pub sealing: Option<EpochAccess>,
     /// When its owner aggregates.
     pub policy: AphrPolicy,

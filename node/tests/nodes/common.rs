@@ -117,6 +117,16 @@ pub(crate) async fn until(node: &NodeHandle, what: &str, stands: impl Fn(&Snapsh
     stood.unwrap_or_else(|_| panic!("awaited {what}, and the node ended"));
 }
 
+/// Waits for what nothing tells of by itself; says what was awaited if it never comes.
+pub(crate) async fn until_true(what: &str, stands: impl Fn() -> bool) {
+    let wait = async {
+        while !stands() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("awaited {what} for {PATIENCE:?}"));
+}
+
 /// Waits for an event; says what was awaited if it never comes.
 pub(crate) async fn event<T>(
     events: &mut tokio::sync::broadcast::Receiver<Event>,

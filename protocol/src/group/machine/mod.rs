@@ -166,6 +166,8 @@ impl Machine {
             self.look_at_chain(env);
             self.step_timers(env);
             self.consider(env);
+            // A ring of one is confirmed as soon as it is drawn, and nothing else would come to have it submitted.
+            self.look_at_chain(env);
         }
         self.send_due(env);
     }
