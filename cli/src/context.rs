@@ -6,7 +6,7 @@ use crate::output::{Output, quoted};
 use medring_node::config::{self, ConfigPatch, WalletConfig, default_data_dir};
 use medring_node::wallet::files;
 use medring_protocol::params::{GenesisFile, Params};
-use medring_testnet::client::{Client, NodeFile};
+use medring_testnet::client::{Client, NodeFile, node_file};
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use std::path::{Path, PathBuf};
@@ -52,16 +52,14 @@ impl Context {
     pub(crate) fn params(&self, genesis: Option<&PathBuf>) -> Outcome<Params> {
         let path = self.path_or(genesis, "genesis.json");
         match read_genesis(&path) {
-            Err(failure) if genesis.is_none() && failure.exit == Exit::NoInput => {
-                match NodeFile::read(&self.data_dir) {
-                    Ok(node) => self.params_of(&node),
-                    Err(_) => {
-                        let what = "and no node runs there that could be asked; name the network's genesis file with \
+            Err(failure) if genesis.is_none() && failure.exit == Exit::NoInput => match node_file(&self.data_dir) {
+                Ok(node) => self.params_of(&node),
+                Err(_) => {
+                    let what = "and no node runs there that could be asked; name the network's genesis file with \
                                 --genesis FILE, or the folder of a node with --data-dir DIR";
-                        Err(Failure::new(Exit::NoInput, format!("{} is not there, {what}", path.display())))
-                    }
+                    Err(Failure::new(Exit::NoInput, format!("{} is not there, {what}", path.display())))
                 }
-            }
+            },
             read => Ok(read?.params),
         }
     }
@@ -71,7 +69,7 @@ impl Context {
         let limit = u64::try_from(GenesisFile::BYTES_MAX).unwrap_or(u64::MAX);
         let bytes = self.client()?.get_bytes("/v1/genesis", limit)?;
         let genesis = GenesisFile::parse(&bytes).map_err(|e| Failure::from(e).about("the node's genesis"))?;
-        if genesis.chain_id.to_string() == node.chain_id {
+        if genesis.chain_id == node.chain_id {
             return Ok(genesis.params);
         }
         let what = format!("node.json names chain {} and the node gives the genesis of", node.chain_id);
@@ -82,7 +80,7 @@ impl Context {
     /// The wallet that the node of the data folder is configured with: by the file it was started with, or by the
     /// `config.toml` in the folder. What cannot be read names none.
     pub(crate) fn configured_wallet(&self) -> WalletConfig {
-        let started_with = NodeFile::read(&self.data_dir).ok().and_then(|node| node.config);
+        let started_with = node_file(&self.data_dir).ok().and_then(|node| node.config);
         let file = started_with.unwrap_or_else(|| self.data_dir.join("config.toml"));
         config::load(Some(&file), [], &ConfigPatch::default()).map(|config| config.wallet).unwrap_or_default()
     }

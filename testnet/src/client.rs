@@ -1,5 +1,6 @@
 //! A client of a node's HTTP API on this machine: finds the node by its data folder, sends its token, reads with limits.
 
+pub use medring_node::driver::NodeFile;
 use medring_protocol::RecordId;
 use medring_protocol::record::Record;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -16,26 +17,6 @@ const JSON_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const PROBLEM_BYTES_MAX: u64 = 64 * 1024;
 /// How long a call may take. A node answers from memory or disk; mining on demand is the slowest it is asked for.
 const CALL_TIME_MAX: Duration = Duration::from_secs(60);
-
-/// `node.json` in a node's data folder: written when the node is ready, removed when it stops.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeFile {
-    /// Process id.
-    pub pid: u32,
-    /// libp2p peer id.
-    pub peer_id: String,
-    /// Multiaddresses it listens on, each with `/p2p/PEERID`.
-    pub listen: Vec<String>,
-    /// Base URL of the API, for example `http://127.0.0.1:8080`.
-    pub api: String,
-    /// Version of the software.
-    pub version: String,
-    /// The chain, hex.
-    pub chain_id: String,
-    /// The configuration file it was started with, absolute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config: Option<PathBuf>,
-}
 
 /// What the API says when it refuses (RFC 9457).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,19 +104,16 @@ impl fmt::Debug for Client {
     }
 }
 
-impl NodeFile {
-    /// Reads `node.json` of a data folder.
-    pub fn read(data_dir: &Path) -> Result<Self, ClientError> {
-        let no_node = |what: String| ClientError::NoNode { folder: data_dir.to_owned(), what };
-        let text = std::fs::read(data_dir.join("node.json")).map_err(|e| no_node(format!("node.json: {e}")))?;
-        serde_json::from_slice(&text).map_err(|e| no_node(format!("node.json: {e}")))
-    }
+/// What `node.json` of a data folder says: where the node is that runs there.
+pub fn node_file(data_dir: &Path) -> Result<NodeFile, ClientError> {
+    NodeFile::read(data_dir)
+        .map_err(|e| ClientError::NoNode { folder: data_dir.to_owned(), what: format!("{}: {e}", NodeFile::NAME) })
 }
 
 impl Client {
     /// A client of the node that runs on this data folder.
     pub fn from_data_dir(data_dir: &Path) -> Result<Self, ClientError> {
-        let node = NodeFile::read(data_dir)?;
+        let node = node_file(data_dir)?;
         let no_node =
             |e: io::Error| ClientError::NoNode { folder: data_dir.to_owned(), what: format!("api.token: {e}") };
         let token = Zeroizing::new(std::fs::read_to_string(data_dir.join("api.token")).map_err(no_node)?);

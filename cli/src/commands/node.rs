@@ -11,7 +11,7 @@ use medring_node::config::{self, ConfigPatch};
 use medring_node::driver;
 use medring_node::wallet::Keystore;
 use medring_protocol::ChainId;
-use medring_testnet::client::{ClientError, NodeFile};
+use medring_testnet::client::{ClientError, node_file};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -259,7 +259,7 @@ impl Report for StopReport {
 }
 
 fn stop(args: &StopArgs, context: &Context) -> Outcome {
-    let node = NodeFile::read(&context.data_dir)?;
+    let node = node_file(&context.data_dir)?;
     // Only a node that answers with this folder's token is asked to stop: its pid may be another process's by now.
     match context.client()?.get::<serde_json::Value>("/v1/status") {
         Ok(_) => {}
@@ -290,7 +290,7 @@ fn stop(args: &StopArgs, context: &Context) -> Outcome {
 /// zombie until whoever started it looks.)
 fn has_ended(data_dir: &Path, pid: u32) -> bool {
     use rustix::fs::{FlockOperation, flock};
-    match NodeFile::read(data_dir) {
+    match node_file(data_dir) {
         Ok(node) if node.pid == pid => return false,
         Ok(_) => return true,
         Err(_) => {}

@@ -34,6 +34,11 @@ impl NodeFile {
     /// Its name in the data folder.
     pub const NAME: &'static str = "node.json";
 
+    /// Reads `node.json` of a data folder; it is there while a node runs.
+    pub fn read(data_dir: &Path) -> std::io::Result<Self> {
+        Ok(serde_json::from_slice(&std::fs::read(data_dir.join(Self::NAME))?)?)
+    }
+
     /// For this process.
     pub(super) fn new(info: &NodeInfo, config: Option<PathBuf>) -> Self {
         Self {

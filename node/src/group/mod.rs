@@ -10,6 +10,8 @@ mod error;
 mod extra;
 mod handle;
 mod held;
+#[cfg(test)]
+mod held_tests;
 mod log;
 mod phr;
 mod recall;

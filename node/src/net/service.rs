@@ -404,7 +404,12 @@ impl Service {
     }
 
     fn connect(&mut self, address: Multiaddr, reply: oneshot::Sender<Result<PeerId, ConnectError>>) {
-        if let Some(peer_id) = dial::peer_of(&address).filter(|id| self.swarm.is_connected(id)) {
+        // A second link from the same port to the same address cannot even be dialled.
+        let linked = match dial::peer_of(&address) {
+            Some(peer_id) => Some(peer_id).filter(|id| self.swarm.is_connected(id)),
+            None => self.peers.at(&address),
+        };
+        if let Some(peer_id) = linked {
             let _ = reply.send(Ok(peer_id));
             return;
         }

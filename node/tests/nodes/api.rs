@@ -124,6 +124,11 @@ async fn status_blocks_tips_people_peers_and_figures_tell_what_is() {
     let status: StatusResponse = parsed(&get(&node, "/v1/status").await);
     assert_eq!((status.tip.id, status.tip.height, status.peers), (ids[1], 2, 1));
     assert_eq!((status.mining.blocks_found, status.chain_id), (2, world.kit.chain));
+    let bare = address(&node).split("/p2p/").next().unwrap().to_owned();
+    for known in [bare, address(&node)] {
+        let again: ConnectResponse = parsed(&post(&peer, "/v1/peers", json!({"address": known})).await);
+        assert_eq!(again.peer_id, node.info().peer_id.to_string(), "{known} is linked already");
+    }
     let peers: PeersResponse = parsed(&get(&node, "/v1/peers").await);
     assert_eq!(
         (peers.peers[0].peer_id.clone(), peers.peers[0].direction),
