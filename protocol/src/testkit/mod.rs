@@ -6,6 +6,7 @@
 //! ([`Kit::sign`]) or mines ([`Kit::forge`]) it again.
 
 mod chain;
+pub mod group;
 mod records;
 pub mod ring;
 
