@@ -14,7 +14,7 @@ mod tests;
 pub use gather::{Gathered, SOURCES_OF_A_KIND_MAX, Skipped, gather};
 pub use make::{AphrError, Draft, make};
 pub(crate) use policy::run;
-pub use policy::{Why, due};
+pub use policy::{Candidate, Why, due};
 pub use report::{AphrReport, ReportError, newest, report};
 pub use source::{SourceReport, Verdict};
 pub(crate) use submit::{Chosen, PublishError, Published, play, publish};

@@ -126,7 +126,7 @@ impl<'k> World<'k> {
     }
 
     /// A record of `kind` by `signer`, sealed to `recipient` and naming it inside.
-    fn to_person(&mut self, kind: Kind, signer: &Actor, recipient: &Actor, bundle: &Value) -> Made {
+    fn for_person(&mut self, kind: Kind, signer: &Actor, recipient: &Actor, bundle: &Value) -> Made {
         let plain = SensitivePlain::new(recipient.id, PlainKind::FhirBundle, bundle.to_string().into_bytes());
         let key = PublicKey::validate(&recipient.keys.chebyshev).unwrap();
         self.seal(kind, signer, To::Participant(&key), &plain)
@@ -143,17 +143,17 @@ impl<'k> World<'k> {
 
     fn ehr(&mut self, bundle: &Value) -> Made {
         let kit = self.kit;
-        self.to_person(Kind::Ehr, &kit.healthcare_center, &kit.patient, bundle)
+        self.for_person(Kind::Ehr, &kit.healthcare_center, &kit.patient, bundle)
     }
 
     fn emr(&mut self, bundle: &Value) -> Made {
         let kit = self.kit;
-        self.to_person(Kind::Emr, &kit.doctor, &kit.patient, bundle)
+        self.for_person(Kind::Emr, &kit.doctor, &kit.patient, bundle)
     }
 
     fn phr(&mut self, bundle: &Value) -> Made {
         let kit = self.kit;
-        self.to_person(Kind::Phr, &kit.patient, &kit.patient, bundle)
+        self.for_person(Kind::Phr, &kit.patient, &kit.patient, bundle)
     }
 
     /// An EHR, an EMR and a PHR of the patient, settled.

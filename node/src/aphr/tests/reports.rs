@@ -170,7 +170,7 @@ fn another_patients_record_shows_as_not_this_patients() {
     // Mallory gives the patient her own EHR with its r: genuine, signed by the same center, and somebody else's.
     let mallory = Actor::new(kit.seed, "patient 66", Some(Role::Patient));
     assert_eq!(mallory.id, world.mallory.id);
-    let foreign = world.to_person(Kind::Ehr, &kit.healthcare_center, &mallory, &of_ehr());
+    let foreign = world.for_person(Kind::Ehr, &kit.healthcare_center, &mallory, &of_ehr());
     world.mine(&[&foreign]);
     let report = world.reported(&content_of(&world, &[(&foreign, &of_ehr())]));
     assert_eq!(verdicts(&report), [Verdict::NotThisPatient]);
@@ -182,7 +182,7 @@ fn a_phr_that_somebody_else_addressed_to_the_patient_is_not_the_patients() {
     let kit = Kit::new(10);
     let mut world = World::new(&kit);
     let mallory = Actor::new(kit.seed, "patient 66", Some(Role::Patient));
-    let planted = world.to_person(Kind::Phr, &mallory, &kit.patient, &pulse(200));
+    let planted = world.for_person(Kind::Phr, &mallory, &kit.patient, &pulse(200));
     world.mine(&[&planted]);
     world.settle();
     let report = world.reported(&content_of(&world, &[(&planted, &pulse(200))]));
@@ -253,7 +253,7 @@ fn a_record_by_a_signer_of_a_wrong_role_is_no_source() {
     let kit = Kit::new(19);
     // A network without the rule, as if consensus had failed: the member looks for itself.
     let mut world = World::with_rules(&kit, RuleSet::standard().without("R-ROLE"));
-    let wrong = world.to_person(Kind::Ehr, &kit.doctor, &kit.patient, &of_ehr());
+    let wrong = world.for_person(Kind::Ehr, &kit.doctor, &kit.patient, &of_ehr());
     world.mine(&[&wrong]);
     let report = world.reported(&content_of(&world, &[(&wrong, &of_ehr())]));
     assert_eq!(verdicts(&report), [Verdict::Altered]);
