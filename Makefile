@@ -27,7 +27,7 @@ deps: ## Install the missing system packages (YES=1 does not ask) and find the s
 build: deps ## Compile the workspace and its one binary, medring.
 	$(CARGO) build --workspace --locked
 
-demo: build ## Four processes mine, seal, find and verify real records; DEMO_ARGS='--bundle FILE|DIR --vitals FILE'.
+demo: build ## Seven processes play the whole scheme; DEMO_ARGS='--bundle FILE|DIR --vitals FILE --tamper'.
 	@"$(TARGET_DIR)/debug/medring" testnet demo $(DEMO_ARGS)
 
 quick: deps ## Before each commit (under 3 minutes warm): format, compile, the pure crates' unit tests.

@@ -10,6 +10,8 @@
 mod crash;
 #[path = "soak/figures.rs"]
 mod figures;
+#[path = "soak/group.rs"]
+mod group;
 #[path = "e2e/harness.rs"]
 #[allow(dead_code, reason = "shared with the e2e tests, which use the rest")]
 mod harness;

@@ -7,8 +7,18 @@ use std::process::Command;
 fn the_demo_passes_and_leaves_nothing_running() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("demo");
-    let ran =
-        medring(["testnet", "demo", "--seed", "11", "--block-time", "1s", "--json", "--dir", dir.to_str().unwrap()]);
+    let ran = medring([
+        "testnet",
+        "demo",
+        "--tamper",
+        "--seed",
+        "11",
+        "--block-time",
+        "1s",
+        "--json",
+        "--dir",
+        dir.to_str().unwrap(),
+    ]);
     let summary = ran.ok().json();
     let kinds: Vec<_> = summary["records"].as_array().unwrap().iter().map(|r| r["kind"].as_str().unwrap()).collect();
     for kind in ["ehr", "emr", "phr"] {
@@ -19,9 +29,28 @@ fn the_demo_passes_and_leaves_nothing_running() {
         assert!(record["confirmations"].as_u64() >= Some(3), "{record}");
     }
     let mined: u64 = summary["chain"]["mined"].as_array().unwrap().iter().filter_map(|m| m["blocks"].as_u64()).sum();
-    assert_eq!(Some(mined), summary["chain"]["height"].as_u64(), "every block was mined by one of the four: {summary}");
+    assert_eq!(
+        Some(mined),
+        summary["chain"]["height"].as_u64(),
+        "every block was mined by one of the seven: {summary}"
+    );
+    let epochs = summary["groups"][0]["epochs"].as_array().unwrap();
+    let ring = |epoch: usize| epochs[epoch]["ring"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+    let rings: [Vec<&str>; 3] = [ring(0), ring(1), ring(2)];
+    assert_eq!(rings[0], ["patient", "doctor", "daughter", "carer"]);
+    assert_eq!(rings[1], ["patient", "doctor", "daughter", "carer", "nurse"]);
+    assert_eq!(rings[2], ["patient", "doctor", "daughter", "nurse"]);
+    for epoch in epochs {
+        for reader in epoch["readers"].as_array().unwrap() {
+            assert!(reader["verified"].as_u64() >= Some(3), "{reader} of {epoch}");
+        }
+    }
+    assert_eq!(summary["groups"][0]["shut_out"], serde_json::json!(["carer", "outsider"]));
+    let verdicts: Vec<_> =
+        summary["tampered"].as_array().unwrap().iter().map(|t| t["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["altered", "missing", "not-this-patient", "stale"]);
     assert_eq!(processes_of(&dir), Vec::<String>::new());
-    for node in ["healthcenter", "doctor", "patient", "outsider"] {
+    for node in ["healthcenter", "doctor", "patient", "daughter", "carer", "nurse", "outsider"] {
         assert!(dir.join(node).join("node.log").exists(), "{node} logged");
     }
 }

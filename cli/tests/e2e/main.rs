@@ -13,6 +13,7 @@ mod bad_input;
 mod chain_file;
 mod demo;
 mod fork;
+mod group;
 mod harness;
 mod leak;
 mod records;

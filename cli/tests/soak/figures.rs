@@ -64,6 +64,7 @@ fn the_demo_of_many_patients_passes() {
         bundle: Some(short_or_long(None, bundles()).unwrap_or_else(samples)),
         vitals: None,
         columns: Layout::default(),
+        tamper: false,
         keep_running: false,
         capture: false,
     };

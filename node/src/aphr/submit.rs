@@ -5,12 +5,12 @@ use super::make::{self, AphrError};
 use super::source;
 use crate::core::SubmitError;
 use crate::driver::{NodeHandle, now_ms, os_rng};
-use crate::group::{GroupError, GroupHandle};
+use crate::group::GroupError;
 use crate::wallet::{Draft, Moment, ProduceError, Wallet, seal_to_group};
 use medring_protocol::RecordId;
 use medring_protocol::aggregate::{AggregateError, Source, aggregate};
 use medring_protocol::group::GroupUid;
-use medring_protocol::group::machine::{CommandError, EpochAccess};
+use medring_protocol::group::machine::EpochAccess;
 use medring_protocol::identity::Signature;
 use medring_protocol::record::Record;
 use medring_protocol::seal::{AphrContent, AphrSource, RecordSecret};
@@ -73,7 +73,7 @@ pub(crate) struct Chosen {
 /// Gathers, aggregates, seals to the epoch in force and submits.
 pub(crate) async fn publish(node: &NodeHandle, group: &GroupUid) -> Result<Published, PublishError> {
     let (groups, wallet) = node.groups().zip(node.wallet()).ok_or(PublishError::NoWallet)?;
-    let access = sealing(&groups, group)?;
+    let access = groups.sealing(group)?;
     let (params, store, gid) = (node.params().clone(), node.store().clone(), access.gid);
     let sealing = move || -> Result<(Record, usize, usize, Vec<Skipped>), PublishError> {
         let depth = u64::from(params.confirmations);
@@ -97,7 +97,7 @@ pub(crate) async fn play(
     aggregate: Option<String>,
 ) -> Result<Published, PublishError> {
     let (groups, wallet) = node.groups().zip(node.wallet()).ok_or(PublishError::NoWallet)?;
-    let access = sealing(&groups, group)?;
+    let access = groups.sealing(group)?;
     let (params, store, gid) = (node.params().clone(), node.store().clone(), access.gid);
     let sealing = move || -> Result<(Record, usize, usize), PublishError> {
         let named = chosen.into_iter().map(|one| complete(&store, &wallet, one));
@@ -163,15 +163,6 @@ fn seal(
     let at = Moment { now_ms: now_ms(), tip_height: store.tip()?.1 };
     // r is for the group alone; the owner reads its sources in its own wallet.
     Ok(seal_to_group(store.params(), wallet.identity(), access, draft, at, &mut os_rng())?.record)
-}
-
-/// What sealing takes, for the group's owner: nobody else's records count in it.
-fn sealing(groups: &GroupHandle, group: &GroupUid) -> Result<EpochAccess, GroupError> {
-    let view = groups.view(group)?;
-    if !view.status.mine {
-        return Err(CommandError::NotOwner { owner: view.status.owner }.into());
-    }
-    groups.sealing(group)
 }
 
 fn still(access: &EpochAccess, gid: medring_protocol::Gid) -> Result<(), GroupError> {

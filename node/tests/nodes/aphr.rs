@@ -102,7 +102,7 @@ async fn a_cheating_patient_is_found_out_by_each_member() {
     family.mine(1).await;
     assert!(report(&family.doctor, &group, &format!("?record={}", made.record_id)).await.passed);
     // Members seal nothing.
-    assert_eq!(post(&family.doctor, &path(&group, "/aggregate"), json!({})).await.status, 403);
+    assert_eq!(post(&family.doctor, &path(&group, "/aggregate"), json!({})).await.status, 409);
     assert_eq!(put(&family.patient, &path(&group, "/policy"), json!({"every_records": 0})).await.status, 400);
     family.stop().await;
 }

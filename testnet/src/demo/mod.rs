@@ -1,14 +1,19 @@
-//! The scheme's main job on real processes: a healthcare center, a doctor and a patient seal records for the patient, all
-//! mine in competition, the patient's node finds, opens and verifies them, and an outsider with the whole chain cannot.
+//! The whole paper on real processes: a healthcare center, a doctor and a patient seal records for the patient, all mine in
+//! competition, the patient's node finds, opens and verifies them, aggregates them for a group that agreed on a key in a
+//! ring, the members verify the aggregate on their own nodes, one more joins, one is removed, and an outsider with the
+//! whole chain reads nothing at all.
 
+mod group;
 mod inputs;
 mod records;
+mod ring;
 mod show;
 mod summary;
+mod tamper;
 
 pub use inputs::{InputError, Inputs, PatientInput};
 pub use records::Sealed;
-pub use summary::{ChainFacts, Miner, Outsider, Phase, RecordLine, Summary};
+pub use summary::{ChainFacts, EpochLine, GroupLine, Miner, Outsider, Phase, Reader, RecordLine, Summary, TamperLine};
 
 use crate::client::{Client, ClientError};
 use crate::procs::{Guarded, Progress, Testnet, TestnetError, UpOptions, WaitError, until};
@@ -41,6 +46,8 @@ pub struct DemoOptions {
     pub vitals: Option<PathBuf>,
     /// What the columns of that CSV are.
     pub columns: Layout,
+    /// Have the first patient's node cheat at the end, to show what its group sees.
+    pub tamper: bool,
     /// Leave the nodes running at the end.
     pub keep_running: bool,
     /// Each node copies what it sends, before it is encrypted, to a file in its folder: for leak tests.
@@ -70,19 +77,37 @@ pub enum DemoError {
     Broken(String),
 }
 
-/// The four who are there from the start.
-const CAST: [(&str, Option<Role>); 4] = [
+/// The seven who are there from the start.
+const CAST: [(&str, Option<Role>); 7] = [
     ("healthcenter", Some(Role::HealthcareCenter)),
     ("doctor", Some(Role::Doctor)),
     ("patient", Some(Role::Patient)),
+    ("daughter", Some(Role::Caregiver)),
+    ("carer", Some(Role::Caregiver)),
+    ("nurse", Some(Role::Caregiver)),
     ("outsider", None),
 ];
 const DOCTOR: usize = 1;
 const PATIENT: usize = 2;
-const OUTSIDER: usize = 3;
+const DAUGHTER: usize = 3;
+const CARER: usize = 4;
+const NURSE: usize = 5;
+const OUTSIDER: usize = 6;
+
+/// Later patients whose nodes run, and whose groups form, at one time.
+const SIDE_BY_SIDE: usize = 6;
 
 /// How long any one step on the chain may take.
 const STEP_WITHIN: Duration = Duration::from_secs(240);
+
+/// Some patients, for people.
+fn who(patients: &[usize]) -> String {
+    match patients {
+        [0] => "the patient".into(),
+        [one] => format!("patient {}", one + 1),
+        _ => format!("patients {} to {}", patients[0] + 1, patients[patients.len() - 1] + 1),
+    }
+}
 
 /// The name of a patient's node, by the patient's index.
 fn patient_name(patient: usize) -> String {
@@ -107,20 +132,22 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
         binary: options.binary.clone(),
     };
     let mut testnet = Guarded::new(Testnet::up(&up, progress)?);
-    let mut demo = Demo { testnet: &mut testnet, inputs, phases: Vec::new(), progress };
-    demo.phases.push(Phase::new("four processes up and linked", start));
+    let mut demo = Demo { testnet: &mut testnet, inputs, phases: Vec::new(), progress, tamper: options.tamper };
+    demo.phases.push(Phase::new("seven processes up and linked", start));
     let result = demo.play();
     let Demo { phases, inputs, .. } = demo;
     if result.is_err() || !options.keep_running {
         testnet.down(progress)?;
     }
-    let (records, chain) = result?;
+    let Played { records, groups, tampered, chain } = result?;
     let summary = Summary {
         bundles: inputs.bundles_from,
         vitals: inputs.vitals_from,
         patients: inputs.patients.len(),
         outsider: Outsider { tried: records.len(), opened: 0 },
         records,
+        groups,
+        tampered,
         chain,
         phases,
         seconds: start.elapsed().as_secs_f64(),
@@ -134,7 +161,16 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
     Ok(summary)
 }
 
+/// What came of it.
+struct Played {
+    records: Vec<RecordLine>,
+    groups: Vec<GroupLine>,
+    tampered: Vec<TamperLine>,
+    chain: ChainFacts,
+}
+
 struct Demo<'a> {
+    tamper: bool,
     testnet: &'a mut Testnet,
     inputs: Inputs,
     phases: Vec<Phase>,
@@ -142,12 +178,16 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    fn step(&mut self, what: &str) -> Instant {
+    fn say(&mut self, what: &str) {
         (self.progress)(Progress::Step(what.into()));
+    }
+
+    fn step(&mut self, what: &str) -> Instant {
+        self.say(what);
         Instant::now()
     }
 
-    fn play(&mut self) -> Result<(Vec<RecordLine>, summary::ChainFacts), DemoError> {
+    fn play(&mut self) -> Result<Played, DemoError> {
         let at = Instant::now();
         self.testnet.enrol(self.progress)?;
         self.phases.push(Phase::new("participants enrolled, a block mined for it", at));
@@ -170,22 +210,55 @@ impl Demo<'_> {
         self.confirmed(&ids, depth)?;
         self.phases.push(Phase::new(&format!("all records {depth} deep"), at));
 
-        let at = self.step("each patient's own node finds, opens and verifies");
-        let mut lines = Vec::new();
-        for patient in 0..self.inputs.patients.len() {
-            let own: Vec<_> = sealed.iter().filter(|s| s.patient == patient).collect();
-            lines.extend(self.patient_reads(patient, &own)?);
+        let (mut records, mut groups, mut tampered) = (Vec::new(), Vec::new(), Vec::new());
+        let later: Vec<usize> = (1..self.inputs.patients.len()).collect();
+        for batch in std::iter::once(&[0][..]).chain(later.chunks(SIDE_BY_SIDE)) {
+            let lines = self.patients(batch, &sealed, &mut tampered)?;
+            records.extend(lines.0);
+            groups.extend(lines.1);
         }
-        self.phases.push(Phase::new("opened and verified by each patient's own node", at));
 
         let at = self.step("the outsider tries");
         self.outsider_reads_nothing(&sealed)?;
         self.phases.push(Phase::new("outsider opened nothing", at));
-        let facts = summary::ChainFacts::gather(self.testnet)?;
-        Ok((lines, facts))
+        let chain = ChainFacts::gather(self.testnet)?;
+        Ok(Played { records, groups, tampered, chain })
     }
 
-    /// Waits until all of `ids` are at least `depth` deep on the chains of all four.
+    /// These patients read their records and form their groups; all but the first join the network for it.
+    fn patients(
+        &mut self,
+        patients: &[usize],
+        sealed: &[Sealed],
+        tampered: &mut Vec<TamperLine>,
+    ) -> Result<(Vec<RecordLine>, Vec<GroupLine>), DemoError> {
+        let node_of = |patient: usize| if patient == 0 { PATIENT } else { CAST.len() + patient - 1 };
+        let nodes: Vec<_> = patients.iter().map(|patient| (*patient, node_of(*patient))).collect();
+        let at = self.step("each patient's own node finds, opens and verifies");
+        let mut lines = Vec::new();
+        for (patient, node) in &nodes {
+            if *patient > 0 {
+                self.say(&format!("patient {} joins with a new node", patient + 1));
+                self.testnet.start(*node)?;
+            }
+            let own: Vec<_> = sealed.iter().filter(|s| s.patient == *patient).collect();
+            lines.extend(self.patient_reads(*node, &own)?);
+        }
+        self.phases.push(Phase::new(&format!("opened and verified by {} on its own node", who(patients)), at));
+
+        let at = Instant::now();
+        let (households, groups) = self.groups(&nodes)?;
+        self.phases.push(Phase::new(&format!("three epochs of the group of {}", who(patients)), at));
+        if self.tamper && patients == [0] {
+            let at = Instant::now();
+            *tampered = households.first().map_or(Ok(Vec::new()), |household| self.tamper(household, sealed))?;
+            self.phases.push(Phase::new("false aggregates, each found out", at));
+        }
+        nodes.iter().filter(|(patient, _)| *patient > 0).try_for_each(|(_, node)| self.testnet.stop(*node))?;
+        Ok((lines, groups))
+    }
+
+    /// Waits until all of `ids` are at least `depth` deep on the chains of the whole cast.
     fn confirmed(&self, ids: &[RecordId], depth: u32) -> Result<(), DemoError> {
         for i in 0..CAST.len() {
             ids.iter().try_for_each(|id| self.testnet.wait_record(i, id, u64::from(depth), STEP_WITHIN))?;
@@ -193,13 +266,8 @@ impl Demo<'_> {
         Ok(())
     }
 
-    /// The patient's own node finds, opens and verifies; patients after the first join the network for it.
-    fn patient_reads(&mut self, patient: usize, sealed: &[&Sealed]) -> Result<Vec<RecordLine>, DemoError> {
-        let node = if patient == 0 { PATIENT } else { CAST.len() + patient - 1 };
-        if patient > 0 {
-            (self.progress)(Progress::Step(format!("patient {} joins with a new node", patient + 1)));
-            self.testnet.start(node)?;
-        }
+    /// The patient's own node finds, opens and verifies.
+    fn patient_reads(&mut self, node: usize, sealed: &[&Sealed]) -> Result<Vec<RecordLine>, DemoError> {
         let client = self.testnet.client(node)?;
         self.scanned(&client, sealed)?;
         let mut lines = Vec::new();
@@ -219,9 +287,6 @@ impl Demo<'_> {
         let found = client.get::<Value>("/v1/wallet/records")?["records"].as_array().map_or(0, Vec::len);
         if found != sealed.len() {
             return Err(DemoError::Broken(format!("the patient found {found} records of {}", sealed.len())));
-        }
-        if patient > 0 {
-            self.testnet.stop(node)?;
         }
         Ok(lines)
     }

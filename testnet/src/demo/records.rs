@@ -8,6 +8,7 @@ use medring_protocol::deid::Policy;
 use medring_protocol::identity::{IdentitySecret, PublicKeys};
 use medring_protocol::params::Params;
 use medring_protocol::record::{Kind, Record};
+use medring_protocol::seal::RecordSecret;
 use serde_json::Value;
 
 /// A record as its maker keeps it in mind.
@@ -23,6 +24,8 @@ pub struct Sealed {
     pub id: RecordId,
     /// The record.
     pub record: Record,
+    /// What opens it for anyone.
+    pub r: RecordSecret,
     /// What was sealed: a FHIR bundle.
     pub plain: Vec<u8>,
     /// The public part, for people.
@@ -64,6 +67,17 @@ pub(super) fn seal_all(testnet: &Testnet, inputs: &Inputs) -> Result<Vec<Sealed>
     Ok(out)
 }
 
+/// An EHR of someone who is not the demo's patient, by the same healthcare center: what a cheat would pass off.
+pub(super) fn foreign(testnet: &Testnet, inputs: &Inputs) -> Result<Sealed, DemoError> {
+    let (seed, params) = (testnet.state().seed, testnet.genesis()?.params);
+    let stranger = identity(seed, "another patient").public();
+    let bundle = &inputs.patients.first().ok_or_else(|| DemoError::Seal("there is no patient".into()))?.bundle;
+    let drafts = Draft::from_bundle(Kind::Ehr, bundle, &Policy::Minimal, &params, &stranger);
+    let draft = drafts.map_err(|e| DemoError::Seal(e.to_string()))?.swap_remove(0);
+    let maker = Maker { params: &params, recipient: &stranger, patient: usize::MAX, at: moment(testnet)?, seed };
+    maker.make(&draft, ("healthcenter", &identity(seed, "healthcenter")), usize::MAX)
+}
+
 struct Maker<'a> {
     params: &'a Params,
     recipient: &'a PublicKeys,
@@ -83,6 +97,7 @@ impl Maker<'_> {
             by: name.into(),
             id: produced.record.id(&self.params.chain_id()),
             record: produced.record,
+            r: produced.r,
             plain: draft.sensitive.bytes.to_vec(),
             public: String::from_utf8_lossy(&draft.public).into_owned(),
         })

@@ -22,12 +22,16 @@ impl Display for Summary {
         let line = "─".repeat(WIDTH);
         let (records, patients) = (plural(self.records.len(), "record"), plural(self.patients, "patient"));
         writeln!(f, "{line}\n{records} found, opened and verified by {patients}; an outsider opened none")?;
+        let (epochs, reads) = self.group_figures();
+        writeln!(f, "{epochs} agreed in rings; aggregates read and verified {reads} times by members")?;
         writeln!(f, "{line}\n  bundles      {}\n  vital signs  {}\n", self.bundles, self.vitals)?;
         if self.records.len() <= SIDE_BY_SIDE_MAX {
             self.side_by_side(f)?
         } else {
             self.by_patient(f)?
         }
+        self.groups(f)?;
+        self.tampered(f)?;
         self.outside(f)?;
         self.mined(f)?;
         self.time(f)?;
@@ -85,6 +89,53 @@ impl Summary {
         writeln!(f, "  each record: {checks},\n  Merkle path recomputed, content as it was sealed")
     }
 
+    /// Epochs in words, and readers in all of them.
+    fn group_figures(&self) -> (String, usize) {
+        let epochs = self.groups.iter().flat_map(|g| &g.epochs);
+        (plural(epochs.clone().count(), "epoch"), epochs.map(|e| e.readers.len()).sum())
+    }
+
+    /// The first patient's group with its rings drawn; the others' in a line each.
+    fn groups(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some((first, rest)) = self.groups.split_first() else { return Ok(()) };
+        writeln!(f, "\nThe patient's group")?;
+        for epoch in &first.epochs {
+            writeln!(f, "  epoch {}: {}, committed in block {}", epoch.epoch, epoch.what, epoch.height)?;
+            for line in super::ring::draw(&epoch.ring) {
+                writeln!(f, "      {line}")?;
+            }
+            let key: Vec<_> = epoch.fingerprint.as_bytes().chunks(4).take(8).map(String::from_utf8_lossy).collect();
+            writeln!(f, "      key     {} at every member", key.join(" "))?;
+            let readers: Vec<_> =
+                epoch.readers.iter().map(|r| format!("{} {}", r.name, "✓".repeat(r.verified))).collect();
+            let (id, sources) = (epoch.aggregate.get(..10).unwrap_or_default(), plural(epoch.sources, "source"));
+            writeln!(f, "      APHR    {id} of {sources}, verified by {}", readers.join(", "))?;
+        }
+        writeln!(f, "  live PHR {} opened by the daughter as it came", first.live.get(..10).unwrap_or_default())?;
+        writeln!(f, "  of the last epoch {} opened nothing", first.shut_out.join(" and "))?;
+        for group in rest {
+            let sizes: Vec<_> = group.epochs.iter().map(|e| e.ring.len().to_string()).collect();
+            let (epochs, reads): (usize, usize) =
+                (group.epochs.len(), group.epochs.iter().map(|e| e.readers.len()).sum());
+            let (patient, out) = (group.patient, group.shut_out.join(" and "));
+            let sizes = sizes.join(", ");
+            writeln!(
+                f,
+                "  patient {patient}: {epochs} epochs of {sizes} members, {reads} times verified; {out} shut out"
+            )?;
+        }
+        Ok(())
+    }
+
+    /// What a cheating patient did, and what a member saw.
+    fn tampered(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.tampered.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nWhen the patient's node cheats, the daughter's report says")?;
+        self.tampered.iter().try_for_each(|line| writeln!(f, "  {:<44}{}", line.what, line.verdict))
+    }
+
     fn outside(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nWhat everyone else sees")?;
         if let Some(first) = self.records.first() {
@@ -135,7 +186,7 @@ impl Summary {
             f,
             "  medring testnet demo --bundle YOUR.json --vitals YOUR.csv    your own data, on this machine only"
         )?;
-        writeln!(f, "  medring testnet demo --keep                                  leaves the four nodes running")?;
+        writeln!(f, "  medring testnet demo --keep                                  leaves the seven nodes running")?;
         writeln!(f, "  medring testnet up --nodes 5 --block-time 2s                 a testnet to play with")
     }
 }

@@ -119,6 +119,66 @@ impl ChainFacts {
     }
 }
 
+/// One patient's group, epoch by epoch.
+#[derive(Clone, Debug, Serialize)]
+pub struct GroupLine {
+    /// Which patient, from 1.
+    pub patient: usize,
+    /// Its epochs.
+    pub epochs: Vec<EpochLine>,
+    /// The live PHR that a member opened.
+    pub live: String,
+    /// Who holds every byte of the chain and opened nothing of the last epoch.
+    pub shut_out: Vec<String>,
+}
+
+impl GroupLine {
+    pub(super) fn new(patient: usize) -> Self {
+        Self { patient: patient + 1, epochs: Vec::new(), live: String::new(), shut_out: Vec::new() }
+    }
+}
+
+/// One epoch of a group.
+#[derive(Clone, Debug, Serialize)]
+pub struct EpochLine {
+    /// e.
+    pub epoch: u64,
+    /// What changed.
+    pub what: String,
+    /// Its id.
+    pub gid: String,
+    /// Names in ring order.
+    pub ring: Vec<String>,
+    /// What people compare, equal at every member.
+    pub fingerprint: String,
+    /// Height of its commit.
+    pub height: u64,
+    /// The aggregate its members verified.
+    pub aggregate: String,
+    /// Its sources.
+    pub sources: usize,
+    /// Who read it, on whose own node.
+    pub readers: Vec<Reader>,
+}
+
+/// A member that verified an aggregate.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reader {
+    /// Who.
+    pub name: String,
+    /// Sources that verified.
+    pub verified: usize,
+}
+
+/// One way of cheating that a member's report shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct TamperLine {
+    /// What the patient's node did.
+    pub what: String,
+    /// What the daughter's node says of it.
+    pub verdict: String,
+}
+
 /// Everything the demo tells.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
@@ -132,6 +192,10 @@ pub struct Summary {
     pub records: Vec<RecordLine>,
     /// Records the outsider tried its key on, and how many it opened.
     pub outsider: Outsider,
+    /// Each patient's group.
+    pub groups: Vec<GroupLine>,
+    /// With `--tamper`: how the patient's node cheated, and what a member's report said.
+    pub tampered: Vec<TamperLine>,
     /// The chain.
     pub chain: ChainFacts,
     /// Phases in order.

@@ -1,9 +1,12 @@
 //! What a testnet can do to its nodes: mine on demand, cut links, kill, restart.
 
 use super::process::ProcessId;
-use super::testnet::{END_WITHIN, Testnet, TestnetError};
+use super::testnet::{END_WITHIN, Testnet, TestnetError, io};
 use super::wait::until_in_any_case;
 use serde_json::{Value, json};
+
+/// Begins what [`Testnet::crash_after`] adds to a configuration.
+const CRASH: &str = "\n[group]\n";
 
 impl Testnet {
     /// Makes a node mine `blocks` blocks now and returns their ids, in hex.
@@ -25,6 +28,21 @@ impl Testnet {
         let address = address.ok_or(TestnetError::NodeState(j, "has no address yet: start it first"))?;
         let _answer: Value = self.client(i)?.post("/v1/peers", &json!({ "address": address }))?;
         Ok(())
+    }
+
+    /// Has a node abort right after so many stored steps of its groups, at its next start; `None`: not any more. Takes effect
+    /// when the node is started again.
+    pub fn crash_after(&self, i: usize, steps: Option<u64>) -> Result<(), TestnetError> {
+        let path = self.node(i)?.config();
+        let text = std::fs::read_to_string(&path).map_err(io(&path))?;
+        let kept = text.split(CRASH).next().unwrap_or_default();
+        let added = steps.map_or_else(String::new, |steps| format!("{CRASH}crash_after = {steps}\n"));
+        std::fs::write(&path, format!("{kept}{added}")).map_err(io(&path))
+    }
+
+    /// Whether the process of a node runs.
+    pub fn is_alive(&self, i: usize) -> Result<bool, TestnetError> {
+        Ok(self.node(i)?.is_alive())
     }
 
     /// kill -9; returns when the process is gone.

@@ -22,6 +22,7 @@ mod config;
 mod create;
 mod enrol;
 mod faults;
+mod group;
 mod guard;
 mod process;
 mod state;
@@ -30,6 +31,7 @@ mod wait;
 mod watch;
 
 pub use config::{UpOptions, identity, rng};
+pub use group::{EpochSeen, group_path};
 pub use guard::Guarded;
 pub use process::{ProcessId, find_binary};
 pub use state::{NodeEntry, State};

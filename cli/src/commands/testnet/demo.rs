@@ -34,6 +34,9 @@ pub(crate) struct DemoArgs {
     /// A new folder for chains, keys and logs [default: one under the system's folder for temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// At the end the patient's node cheats in four ways, to show what its group sees
+    #[arg(long)]
+    tamper: bool,
     /// Leave the nodes running
     #[arg(long)]
     keep: bool,
@@ -75,6 +78,7 @@ pub(super) fn run(args: DemoArgs, context: &Context) -> Outcome {
         bundle: args.bundle,
         vitals: args.vitals,
         columns: args.columns,
+        tamper: args.tamper,
         keep_running: args.keep,
         capture: false,
     };
