@@ -58,6 +58,9 @@ pub(super) fn submit(args: &SubmitArgs, to: Addressee, context: &Context) -> Out
         );
         return Err(Failure::new(Exit::Usage, what));
     }
+    if args.live.live.is_some() && !matches!(source, Source::Vitals(_)) {
+        return Err(Failure::new(Exit::Usage, "--live feeds a recording: name it with --vitals FILE"));
+    }
     let target = GroupArgs { group: to.group.clone() }.find(context)?;
     target.require_owner("seal records to it")?;
     if args.source.public == Policy::Paper {
