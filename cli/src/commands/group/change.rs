@@ -138,14 +138,25 @@ fn run(words: &Words<'_>, yes: bool, target: Target, wait: &WaitArgs, context: &
     Ok(Exit::Ok)
 }
 
-/// All of the changes in an epoch after the one in force.
+/// All of the changes, in an epoch after the one in force; who is not in it is put out at once.
 fn goal(info: &GroupInfo, changes: &[Change]) -> Goal {
-    let mut goal = Goal::after(info);
+    let mut goal = Goal { taken: true, ..Goal::after(info) };
+    let inside = |who: &ParticipantId| info.status.active.as_ref().is_some_and(|active| active.ring.contains(who));
+    let mut at_once = true;
     for change in changes {
         match change {
-            Change::Join(who) | Change::Return(who) | Change::Update(who) => goal.inside.push(*who),
-            Change::Leave(who) | Change::Remove(who) | Change::Suspend(who) => goal.outside.push(*who),
+            Change::Join(who) | Change::Return(who) | Change::Update(who) => {
+                goal.inside.push(*who);
+                at_once = false;
+            }
+            Change::Leave(who) | Change::Remove(who) | Change::Suspend(who) => {
+                goal.outside.push(*who);
+                at_once &= !inside(who);
+            }
         }
+    }
+    if at_once {
+        goal.above = None;
     }
     goal
 }

@@ -2,7 +2,7 @@
 
 use super::InviteArgs;
 use super::qr::Modules;
-use crate::context::{Context, now_ms};
+use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
 use crate::output::{Report, Style, printable, quoted, span, utc};
@@ -19,7 +19,7 @@ struct InviteReport {
     #[serde(skip)]
     qr: Option<Modules>,
     #[serde(skip)]
-    now_ms: u64,
+    minutes: u64,
     #[serde(skip)]
     next: String,
 }
@@ -32,7 +32,7 @@ impl Report for InviteReport {
             out += &format!("\n{}", qr.text(style.is_coloured()));
         }
         out += &format!("\n{ticket}\n\n");
-        let lives = span(expires_ms.saturating_sub(self.now_ms));
+        let lives = span(self.minutes.saturating_mul(60_000));
         out += &format!(
             "Good once, for {lives} (until {}). It holds nothing secret but its one-time token:\n",
             utc(*expires_ms)
@@ -64,7 +64,7 @@ pub(super) fn run(args: &InviteArgs, context: &Context) -> Outcome {
         name: args.name.clone(),
         qr_file: args.qr_file.clone(),
         qr: (!args.no_qr).then_some(qr),
-        now_ms: now_ms()?,
+        minutes: args.minutes,
         next,
     });
     Ok(Exit::Ok)

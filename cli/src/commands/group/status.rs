@@ -75,6 +75,7 @@ impl StatusReport {
         let mut out = format!("{name}   group {}, {whose}\n", status.group.short());
         let told = match status.standing {
             MyStanding::Member => "",
+            MyStanding::Invited if status.attempt.is_some() => "You are being taken in.\n",
             MyStanding::Invited => "You took up the invitation; its owner has to compare codes with you and add you.\n",
             MyStanding::Suspended => {
                 "You are suspended: nothing sealed since then opens here. `medring group return` asks to come back.\n"
@@ -84,7 +85,8 @@ impl StatusReport {
         };
         out += told;
         if let Some(why) = &status.stopped {
-            out += &format!("{} {}\n", style.bad("Stopped:"), printable(why));
+            let next = if status.mine { "; `medring group retry`" } else { "" };
+            out += &format!("{} {}{next}\n", style.bad("Stopped:"), printable(why));
         }
         out
     }
@@ -179,6 +181,9 @@ impl Report for StatusReport {
 
 /// Eight groups of four hex digits: the first half, which is enough to compare.
 pub(super) fn fingerprint(fingerprint: &Fingerprint) -> String {
+    if *fingerprint == Fingerprint::ZERO {
+        return "not known here: the keys of this epoch are lost".into();
+    }
     let groups = fingerprint.as_bytes()[..16].chunks(2).map(hex::encode);
     groups.collect::<Vec<_>>().join(" ")
 }

@@ -26,6 +26,8 @@ pub(super) struct Goal {
     pub(super) outside: Vec<ParticipantId>,
     /// What one is then.
     pub(super) standing: Option<MyStanding>,
+    /// Whether it is the owner's own change, which the node has taken already.
+    pub(super) taken: bool,
 }
 
 impl Goal {
@@ -33,6 +35,13 @@ impl Goal {
     pub(super) fn after(info: &GroupInfo) -> Self {
         let above = info.status.active.as_ref().map(|active| active.epoch);
         Self { above, standing: Some(MyStanding::Member), ..Self::default() }
+    }
+
+    /// Whether the change will not come: nothing waits, nothing is under way, and it is not so.
+    fn given_up(&self, info: &GroupInfo) -> bool {
+        let status = &info.status;
+        let settled = status.attempt.is_none() && status.pending.is_empty();
+        self.taken && settled && status.active.as_ref().is_none_or(|active| active.is_final)
     }
 
     /// Whether that is so, for good.
@@ -74,7 +83,13 @@ pub(super) fn run(args: &WaitArgs, goal: &Goal, target: Target, context: &Contex
         }
         let people = People::of(info);
         if let Some(why) = &info.status.stopped {
-            return Err(Failure::new(Exit::NotSo, format!("the group is stopped: {}", printable(why))));
+            let next = if info.status.mine { "group retry" } else { "group status" };
+            let what = format!("the group is stopped: {}; see {}", printable(why), context.command(next));
+            return Err(Failure::new(Exit::NotSo, what));
+        }
+        if goal.given_up(info) {
+            let status = context.command("group status");
+            return Err(Failure::new(Exit::NotSo, format!("the change was dropped meanwhile; see {status}")));
         }
         let tip: StatusResponse = target.client.get("/v1/status")?;
         let now = words(info, &people, tip.tip.height, depth);
