@@ -43,7 +43,9 @@ impl fmt::Display for Problem {
             Some(rule) if !what.starts_with(rule.as_str()) => write!(f, " ({rule})")?,
             _ => {}
         }
-        self.next.as_ref().map_or(Ok(()), |next| write!(f, "; {next}"))
+        // What to do may be said already.
+        let next = self.next.as_ref().filter(|next| !what.ends_with(next.as_str()));
+        next.map_or(Ok(()), |next| write!(f, "; {next}"))
     }
 }
 

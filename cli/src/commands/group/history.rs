@@ -112,7 +112,8 @@ pub(super) fn table(info: &GroupInfo, people: &People, style: Style) -> String {
     if status.history.is_empty() {
         return String::new();
     }
-    let in_force = status.active.as_ref().map(|active| active.gid);
+    let inside = status.standing == MyStanding::Member;
+    let in_force = status.active.as_ref().filter(|_| inside).map(|active| active.gid);
     let row = |epoch: &PastEpoch| {
         let state = match (epoch.height, in_force == Some(epoch.gid)) {
             (None, _) => "not on the chain",

@@ -92,12 +92,14 @@ impl StatusReport {
     }
 
     fn epoch(&self, epoch: &EpochStatus, style: Style) -> String {
+        let outside = self.is_outside();
         let place = match (epoch.height, epoch.is_final) {
             (None, _) => style.bad("its commit left the chain in a reorganisation and is on its way again"),
             (Some(height), true) => format!("final, committed at height {height}"),
             (Some(height), false) => format!("in force, committed at height {height}, not final yet"),
         };
         let records = match (self.info.status.mine, epoch.sealing) {
+            _ if outside => "of later epochs do not open here",
             (false, _) => "are sealed by the owner alone",
             (true, true) => "may be sealed under this epoch",
             (true, false) => "wait for the next epoch: nothing is sealed under this one any more",
@@ -108,6 +110,11 @@ impl StatusReport {
             ("", "the same on every member's screen, or do not trust this ring".into()),
             ("records", records.into()),
         ])
+    }
+
+    /// Whether the epoch known here is the last one of somebody who is not in the group now.
+    fn is_outside(&self) -> bool {
+        matches!(self.info.status.standing, MyStanding::Left | MyStanding::Removed | MyStanding::Suspended)
     }
 
     /// What is not settled.
@@ -163,6 +170,9 @@ impl Report for StatusReport {
         let mut out = self.head(style);
         match &status.active {
             Some(active) => {
+                if self.is_outside() {
+                    out += "\nThe last epoch you were in:\n";
+                }
                 out += &format!("\n{}\n{}", draw::ring(&self.places(&active.ring), style), self.epoch(active, style));
                 if self.ids {
                     out += &self.ids(&active.ring, style);
