@@ -5,6 +5,5 @@
 #[path = "../cli_common/mod.rs"]
 mod cli_common;
 mod folder;
-mod group;
 mod page;
 mod submit;

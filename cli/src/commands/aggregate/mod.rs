@@ -3,18 +3,14 @@
 mod document;
 
 use super::group::{GroupArgs, Target};
-use crate::commands::record::OpenReport;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::{Report, Style};
+use crate::output::{Report, Style, printable};
 use clap::Args;
 use document::Document;
-use medring_node::api::types::{AphrPolicy, GroupRecordInfo, GroupRecordsResponse};
+use medring_node::api::types::{AggregateRequest, AggregateResponse, AphrPolicy, AphrReport};
 use medring_protocol::RecordId;
-use medring_protocol::record::Kind;
-use medring_protocol::seal::AphrContent;
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use serde::Serialize;
 
 /// `medring aggregate`.
 #[derive(Args, Debug)]
@@ -51,32 +47,29 @@ pub(super) fn run(args: &AggregateArgs, context: &Context) -> Outcome {
     make(&target, context)
 }
 
-/// `POST /v1/wallet/groups/{group}/aggregate`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Made {
-    record_id: RecordId,
-    sources: usize,
-    bytes: usize,
-}
-
 /// As the API gives it.
 #[derive(Serialize)]
 struct MadeReport {
     #[serde(flatten)]
-    made: Made,
+    made: AggregateResponse,
     #[serde(skip)]
     next: String,
 }
 
 impl Report for MadeReport {
     fn text(&self, style: Style) -> String {
-        let Made { record_id, sources, bytes } = &self.made;
-        format!("{} {record_id}\nfrom {sources} records, {bytes} bytes\n\nNext: {}\n", style.strong("APHR"), self.next)
+        let AggregateResponse { record_id, sources, bytes, skipped } = &self.made;
+        let mut out = format!("{} {record_id}\nfrom {sources} records, {bytes} bytes\n", style.strong("APHR"));
+        for source in skipped {
+            let what = format!("{} {}: {}", source.record_id.short(), source.verdict.name(), printable(&source.why));
+            out += &format!("{} {what}\n", style.bad("left out"));
+        }
+        out + &format!("\nNext: {}\n", self.next)
     }
 }
 
 fn make(target: &Target, context: &Context) -> Outcome {
-    let made: Made = target.client.post(&target.path("/aggregate"), &serde_json::json!({}))?;
+    let made: AggregateResponse = target.client.post(&target.path("/aggregate"), &AggregateRequest {})?;
     let verify = context.command(&format!("group verify {}", made.record_id));
     let next = format!("once it is in a block, every member checks it with {verify}");
     context.output.report(&MadeReport { made, next });
@@ -109,7 +102,8 @@ fn set_policy(args: &AggregateArgs, target: &Target, context: &Context) -> Outco
 struct ShowReport {
     record_id: RecordId,
     epoch: u64,
-    height: Option<u64>,
+    height: u64,
+    passed: bool,
     document: Document,
     #[serde(skip)]
     all: bool,
@@ -119,16 +113,19 @@ struct ShowReport {
 
 impl Report for ShowReport {
     fn text(&self, style: Style) -> String {
-        let height = self.height.map_or_else(|| "in no block yet".into(), |height| format!("height {height}"));
-        let head = format!("aggregate {}, epoch {}, {height}", self.record_id.short(), self.epoch);
-        format!("{}\n{}\nNext: {} checks it\n", style.strong(&head), self.document.text(style, self.all), self.verify)
+        let head = format!("aggregate {}, epoch {}, height {}", self.record_id.short(), self.epoch, self.height);
+        let next = match self.passed {
+            true => format!("{} shows how each source was checked", self.verify),
+            false => format!("{}: not everything in it verified", self.verify),
+        };
+        format!("{}\n{}\nNext: {next}\n", style.strong(&head), self.document.text(style, self.all))
     }
 }
 
+/// The newest aggregate, which the node has just made again from its sources.
 fn show(args: &AggregateArgs, target: &Target, context: &Context) -> Outcome {
-    let list: GroupRecordsResponse = target.client.get(&target.path("/records"))?;
-    let newest = list.records.into_iter().find(|r| r.kind == Kind::Aphr && r.readable);
-    let Some(GroupRecordInfo { record_id, epoch, height, .. }) = newest else {
+    let report: Option<AphrReport> = target.client.find(&target.path("/report?aggregate=true"))?;
+    let Some(report) = report else {
         let what = "there is no aggregate that opens here";
         let next = match target.info.status.mine {
             true => format!("make one with {}", context.command("aggregate")),
@@ -136,19 +133,14 @@ fn show(args: &AggregateArgs, target: &Target, context: &Context) -> Outcome {
         };
         return Err(Failure::new(Exit::NotSo, format!("{what}; {next}")));
     };
-    let opened = OpenReport::fetch(&target.client, &target.path(&format!("/records/{record_id}")), None)?;
-    let document = read(opened.content())?;
+    let AphrReport { record_id, epoch, height, passed, .. } = report;
     let verify = context.command(&format!("group verify {record_id}"));
-    context.output.report(&ShowReport { record_id, epoch, height, document, all: args.all, verify });
-    Ok(Exit::Ok)
-}
-
-/// The aggregate within an APHR's content, which the node gives as hex.
-fn read(content: &str) -> Outcome<Document> {
-    let malformed =
-        |e: &dyn std::fmt::Display| Failure::new(Exit::Data, format!("this is no aggregate: {e}; ask its owner"));
-    let digits: Zeroizing<String> = Zeroizing::new(serde_json::from_str(content).map_err(|e| malformed(&e))?);
-    let bytes = Zeroizing::new(hex::decode(digits.as_str()).map_err(|e| malformed(&e))?);
-    let content = AphrContent::decode(&bytes).map_err(|e| malformed(&e))?;
-    Document::parse(&content.aggregate).map_err(|e| malformed(&e))
+    let Some(aggregate) = report.aggregate else {
+        let what = format!("aggregate {record_id} is not what its sources give, so it is not shown");
+        return Err(Failure::new(Exit::NotSo, format!("{what}; {verify} tells which")));
+    };
+    let malformed = |e| Failure::new(Exit::Protocol, format!("the node's answer is not understood: {e}"));
+    let document = Document::parse(aggregate.get().as_bytes()).map_err(malformed)?;
+    context.output.report(&ShowReport { record_id, epoch, height, passed, document, all: args.all, verify });
+    Ok(if passed { Exit::Ok } else { Exit::NotSo })
 }

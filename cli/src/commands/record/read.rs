@@ -213,11 +213,6 @@ impl OpenReport {
         Ok(Self { info, checks, passed, file, content })
     }
 
-    /// The content as the node gave it: JSON, or hex in quotation marks.
-    pub(crate) fn content(&self) -> &str {
-        self.content.as_ref().map_or("", |content| content.get())
-    }
-
     /// Whether every check passed.
     pub(crate) fn passed(&self) -> bool {
         self.passed
