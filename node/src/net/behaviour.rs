@@ -3,6 +3,7 @@
 use super::NetConfig;
 use super::codec::{StatusCodec, SyncCodec};
 use super::gate::Gate;
+use super::ring::Inlet;
 use crate::core::Topic;
 use libp2p::gossipsub::{
     self, IdentTopic, MessageAuthenticity, TopicHash, ValidationMode, WhitelistSubscriptionFilter,
@@ -39,7 +40,9 @@ pub(super) struct Behaviour {
     pub(super) gossip: gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>,
     pub(super) status: request_response::Behaviour<StatusCodec>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
+    /// Streams to members of groups. Those from them are the inlet's: this one would drop what comes faster than it is taken.
     pub(super) ring: libp2p_stream::Behaviour,
+    pub(super) ring_inlet: Inlet,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
 }
@@ -123,7 +126,7 @@ fn link_limits(max_peers: u32) -> connection_limits::ConnectionLimits {
 }
 
 /// A swarm for `chain` with this node's key. `Err` is a bug in the settings above.
-pub(super) fn swarm(config: &NetConfig, topics: &Topics) -> Result<Swarm<Behaviour>, String> {
+pub(super) fn swarm(config: &NetConfig, topics: &Topics, ring_inlet: Inlet) -> Result<Swarm<Behaviour>, String> {
     let sync_name = format!("/medring/{}/sync/1", hex::encode(&config.chain.0[..8]));
     let sync_name = StreamProtocol::try_from_owned(sync_name).map_err(|e| e.to_string())?;
     let requests = |timeout| {
@@ -149,6 +152,7 @@ pub(super) fn swarm(config: &NetConfig, topics: &Topics) -> Result<Swarm<Behavio
             requests(REQUEST_TIMEOUT),
         ),
         ring: libp2p_stream::Behaviour::new(),
+        ring_inlet,
         identify: identify::Behaviour::new(identify.with_cache_size(0)),
         ping: ping::Behaviour::new(ping::Config::new()),
     };
@@ -190,7 +194,8 @@ mod tests {
             metrics: std::sync::Arc::default(),
             now_ms: || 0,
         };
-        swarm(&config, &topics).unwrap();
+        let (inlet, _streams) = crate::net::ring::inlet(&config).unwrap();
+        swarm(&config, &topics, inlet).unwrap();
         assert_eq!(topics.of(&topics.ident(Topic::Blocks).hash()), Some(Topic::Blocks));
     }
 

@@ -150,7 +150,8 @@ pub async fn start(
     stop: CancellationToken,
 ) -> Result<Net, NetError> {
     let topics = Topics::new(&config.chain);
-    let mut swarm = behaviour::swarm(&config, &topics).map_err(NetError::Settings)?;
+    let (inlet, ring_streams) = ring::inlet(&config).map_err(NetError::Settings)?;
+    let mut swarm = behaviour::swarm(&config, &topics, inlet).map_err(NetError::Settings)?;
     let mut listeners = Vec::new();
     for address in &config.listen {
         probe(address)?;
@@ -166,7 +167,8 @@ pub async fn start(
     let peer_id = *swarm.local_peer_id();
     let (commands, commands_rx) = mpsc::channel(COMMANDS_MAX);
     let control = swarm.behaviour().ring.new_control();
-    let (ring, ring_incoming) = ring::start(control, &config, &commands, &stop).map_err(NetError::Settings)?;
+    let (ring, ring_incoming) =
+        ring::start(control, ring_streams, &config, &commands, &stop).map_err(NetError::Settings)?;
     let (links_tx, links) = watch::channel(Vec::new());
     let (ready_tx, ready) = oneshot::channel();
     let service = service::Service::new(swarm, topics, &config, inputs, events, links_tx, (listeners, ready_tx));

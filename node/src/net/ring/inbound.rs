@@ -1,14 +1,14 @@
-//! Peers' exchanges: each stream is taken at once, has a task and a place of its own, and ends in time whatever its peer does.
+//! Peers' exchanges: each stream has a task and a place of its own, and ends in time whatever its peer does.
 
 use super::super::Command;
 use super::super::capture::Capture;
 use super::frame::{self, FrameError};
-use super::slots::{Slot, Slots};
-use super::{INBOUND_MAX, INBOUND_PER_PEER_MAX, INBOUND_TIMEOUT, Incoming, READ_TIMEOUT};
+use super::inlet::Taken;
+use super::slots::Slot;
+use super::{INBOUND_MAX, INBOUND_TIMEOUT, Incoming, READ_TIMEOUT};
 use crate::telemetry::{Metrics, RingOutcome};
-use futures::{AsyncWriteExt, StreamExt};
+use futures::AsyncWriteExt;
 use libp2p::{PeerId, Stream};
-use libp2p_stream::IncomingStreams;
 use medring_protocol::group::message::{ANSWER_BYTES_MAX, MESSAGE_BYTES_MAX};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -73,22 +73,15 @@ impl Inbound {
     }
 }
 
-/// Takes peers' streams until `stop`, then cuts those that are open.
-pub(in crate::net) async fn accept(inbound: Inbound, mut streams: IncomingStreams, stop: CancellationToken) {
-    let slots = Slots::new(INBOUND_MAX, INBOUND_PER_PEER_MAX);
+/// Serves peers' streams until `stop`, then cuts those that are open.
+pub(in crate::net) async fn accept(inbound: Inbound, mut streams: mpsc::Receiver<Taken>, stop: CancellationToken) {
     let mut exchanges = JoinSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            next = streams.next() => {
-                let Some((peer, stream)) = next else { return };
-                match slots.try_take(peer) {
-                    Some(slot) => drop(exchanges.spawn(inbound.clone().serve(peer, stream, slot))),
-                    None => {
-                        tracing::debug!(%peer, "too many ring streams at once: one was refused");
-                        inbound.metrics.ring_in(RingOutcome::Refused);
-                    }
-                }
+            next = streams.recv() => {
+                let Some(Taken { peer, stream, slot }) = next else { return };
+                exchanges.spawn(inbound.clone().serve(peer, stream, slot));
             }
             Some(_) = exchanges.join_next() => {}
         }

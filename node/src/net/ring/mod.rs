@@ -5,10 +5,13 @@
 
 mod frame;
 mod inbound;
+mod inlet;
 mod slots;
 mod streams;
 
 pub use streams::RingStreams;
+
+pub(super) use inlet::{Inlet, Taken};
 
 use super::{Command, NetConfig};
 use futures::future::BoxFuture;
@@ -81,19 +84,27 @@ pub enum TransportError {
     Stopping,
 }
 
-/// Starts taking peers' streams under `/medring/CHAIN/ring/1`, CHAIN being the first 8 bytes of the chain id in hex.
-/// `Err` is a bug in the settings.
+/// `/medring/CHAIN/ring/1`, CHAIN being the first 8 bytes of the chain id in hex. `Err` is a bug in the settings.
+fn protocol(config: &NetConfig) -> Result<StreamProtocol, String> {
+    let name = format!("/medring/{}/ring/1", hex::encode(&config.chain.0[..8]));
+    StreamProtocol::try_from_owned(name).map_err(|e| e.to_string())
+}
+
+/// What is to be part of the swarm, and where peers' streams come out of it.
+pub(super) fn inlet(config: &NetConfig) -> Result<(Inlet, mpsc::Receiver<Taken>), String> {
+    Ok(Inlet::new(protocol(config)?, config.metrics.clone()))
+}
+
+/// Starts serving peers' streams, and gives the way to send to peers.
 pub(super) fn start(
-    mut control: Control,
+    control: Control,
+    streams: mpsc::Receiver<Taken>,
     config: &NetConfig,
     commands: &mpsc::Sender<Command>,
     stop: &CancellationToken,
 ) -> Result<(RingStreams, mpsc::Receiver<Incoming>), String> {
-    let name = format!("/medring/{}/ring/1", hex::encode(&config.chain.0[..8]));
-    let protocol = StreamProtocol::try_from_owned(name).map_err(|e| e.to_string())?;
-    let streams = control.accept(protocol.clone()).map_err(|e| e.to_string())?;
     let shared = || (config.capture.clone(), config.metrics.clone());
     let (inbound, incoming) = Inbound::new(commands.clone(), shared());
     tokio::spawn(inbound::accept(inbound, streams, stop.clone()));
-    Ok((RingStreams::new(control, protocol, commands.clone(), shared()), incoming))
+    Ok((RingStreams::new(control, protocol(config)?, commands.clone(), shared()), incoming))
 }
