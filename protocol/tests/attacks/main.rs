@@ -5,6 +5,7 @@
 //! withholds or with the counter-measure taken away, succeeds.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
+mod activation;
 mod chain;
 mod hand;
 mod linkability;
