@@ -117,6 +117,11 @@ impl Machine {
         if tried.is_some_and(|((_, last), _)| ed.attempt < *last) {
             return Err(Answer::Stale);
         }
+        // But a later one that is under way is not given up for it, unless it is the last that was in force here.
+        let later = self.state.attempt.as_ref().is_some_and(|a| a.ed().epoch > ed.epoch);
+        if later && self.state.current.as_ref().is_none_or(|last| last.ed().epoch != ed.epoch) {
+            return Err(Answer::Stale);
+        }
         if ed.deadline_height <= env.chain.height() {
             return Err(Answer::Stale);
         }

@@ -192,6 +192,27 @@ fn a_member_with_an_old_copy_pairs_anew() {
     town.agree(&[0, 1, 2, 3], 2);
 }
 
+/// A proposal of an earlier epoch, passed on by a member, is newer than anything that an old copy remembers of that epoch.
+#[test]
+fn a_later_epoch_under_way_is_not_given_up_for_an_earlier_one() {
+    let mut town = Town::group_of(3);
+    let old = town.people[2].stored.clone();
+    town.change(&[Change::Update], &[1]);
+    town.pass(10_000);
+    town.finalise();
+    town.agree(&[0, 1, 2], 1);
+    let earlier = town.machine(1).last_proposal().unwrap().clone();
+    town.people[2].stored = old;
+    town.restart(2);
+    town.change(&[Change::Update], &[1]);
+    town.pass(60_000);
+    assert_eq!(town.machine(2).status().attempt.unwrap().epoch, 2);
+    let from = town.people[1].me.endpoint.peer_id.clone();
+    assert_eq!(town.say(2, from, Message::Propose(Box::new(earlier))), Answer::Stale);
+    town.finalise();
+    town.agree(&[0, 1, 2], 2);
+}
+
 #[test]
 fn two_proposals_under_one_number_stop_everyone_who_learns_of_both() {
     let mut town = Town::group_of(4);
