@@ -58,10 +58,20 @@ async fn a_message_is_dialled_by_its_hints_and_brings_its_answer_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_messages_at_once_wait_for_their_turn_and_all_arrive() {
-    let (alice, bob) = (start(8).await, start(8).await);
+    let (alice, mut bob, carol) = (start(8).await, start(8).await, start(8).await);
     let to = endpoint(&bob);
-    let bob = echo(bob);
     let sent: Vec<_> = (0..50u8).map(|n| (n, deliver(&alice, to.clone(), &[n, 0]))).collect();
+    // While alice's first ones are not answered her others wait: bob, who takes four of hers at once, refuses none.
+    let held = [bob.message("a first message").await, bob.message("a second message").await];
+    let from_carol = deliver(&carol, to, b"meanwhile");
+    let meanwhile = bob.message("carol's message").await;
+    assert_eq!(meanwhile.frame, b"meanwhile");
+    meanwhile.answer.send(vec![1]).unwrap();
+    from_carol.await.unwrap().unwrap();
+    for Incoming { frame, answer, .. } in held {
+        answer.send(frame.into_iter().rev().collect()).unwrap();
+    }
+    let bob = echo(bob);
     for (n, answered) in sent {
         assert_eq!(answered.await.unwrap().unwrap(), [0, n]);
     }
