@@ -1,7 +1,7 @@
 //! Owner: the next epoch's descriptor, drawn once the last one is final and everyone is there.
 
 use super::Machine;
-use super::explain::{effective, every_pair, pairs_of};
+use super::explain::{effective, every_pair, pairs_of, takes_out};
 use super::io::{Env, Event};
 use super::outbox::Letter;
 use super::state::{Attempt, NUMBERED_MAX, ids};
@@ -31,7 +31,7 @@ impl Machine {
     pub(super) fn consider(&mut self, env: &mut Env<'_>) {
         let idle = self.state.attempt.is_none() && self.state.dead.iter().all(|d| d.judge_at_ms.is_none());
         let Some(base) = self.base(env).filter(|_| idle) else { return self.forget_presence() };
-        self.leave_out(env, &base.ring);
+        self.leave_out(env, &effective(&base.ring, &base.wanted, &self.id).0);
         let Some(owning) = self.state.owning.as_ref() else { return };
         let wanted: Vec<Change> = base.wanted.iter().chain(&owning.pending).copied().collect();
         let (ring, changes) = effective(&base.ring, &wanted, &self.id);
@@ -104,11 +104,14 @@ impl Machine {
         }
     }
 
-    /// Changes that came to nothing are forgotten.
+    /// Changes that came to nothing are forgotten. What takes somebody out whom `base` brings in stays: the two undo each other.
     fn prune_pending(&mut self, base: &[Change], changes: &[Change]) {
         let Some(owning) = self.state.owning.as_mut() else { return };
         let before = owning.pending.len();
-        owning.pending.retain(|change| changes.contains(change) && !base.contains(change));
+        let undoes = |change: &Change| {
+            takes_out(change) && base.iter().any(|b| !takes_out(b) && b.parts().1 == change.parts().1)
+        };
+        owning.pending.retain(|change| (changes.contains(change) && !base.contains(change)) || undoes(change));
         self.changed |= owning.pending.len() != before;
     }
 

@@ -5,8 +5,8 @@ use crate::group::EpochDescriptor;
 use crate::group::machine::{ChainView, EpochStatus, Event, Fingerprint, Machine, Snapshot};
 use crate::group::message::{Message, Share};
 use crate::group::{Change, machine::EpochAccess};
-use crate::hash::{Gid, RecordId};
-use std::collections::BTreeMap;
+use crate::hash::{Gid, ParticipantId, RecordId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most epochs and attempts whose secrets may stand on a disk at once: the last final one, the one that awaits finality, the
 /// attempt under way, dead attempts until the next one's deadline.
@@ -27,8 +27,8 @@ pub struct Ledger {
     pub keys: BTreeMap<Gid, ([u8; 32], Fingerprint)>,
     /// What people were told, and where.
     pub events: Vec<(usize, Event)>,
-    /// The owner proposed to take somebody out in this epoch: it seals nothing under earlier ones.
-    pub sealed_from: u64,
+    /// Whom the owner proposed to take out: it seals nothing under an epoch that one of them is in.
+    pub to_go: BTreeSet<ParticipantId>,
 }
 
 /// Whether a descriptor takes somebody out.
@@ -119,7 +119,7 @@ impl World {
         if self.ledger.keys.get(&access.gid).is_none_or(|(k_rec, _)| *k_rec != *access.k_rec) {
             self.fail(&format!("n{node} seals under another key of {:?} than members hold", access.gid));
         }
-        if node == 0 && active.epoch < self.ledger.sealed_from {
+        if node == 0 && active.ring.iter().any(|id| self.ledger.to_go.contains(id)) {
             self.fail(&format!("the owner seals under {:?} after a removal was proposed", access.gid));
         }
     }
@@ -129,8 +129,14 @@ impl World {
             Message::Propose(proposal) => {
                 let (gid, ed) = (proposal.ed.gid(), &proposal.ed);
                 let is_new = self.ledger.descriptors.insert(gid, ed.clone()).is_none();
-                if is_new && takes_out(ed) {
-                    self.ledger.sealed_from = self.ledger.sealed_from.max(ed.epoch);
+                for change in ed.changes.iter().filter(|_| is_new) {
+                    match change {
+                        Change::Leave(who) | Change::Remove(who) | Change::Suspend(who) => {
+                            self.ledger.to_go.insert(*who)
+                        }
+                        Change::Join(who) | Change::Return(who) => self.ledger.to_go.remove(who),
+                        Change::Update(_) => false,
+                    };
                 }
             }
             Message::Share(share) => {

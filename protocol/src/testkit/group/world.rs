@@ -181,7 +181,7 @@ impl World {
         let cancels = command == Command::Cancel;
         let result = at.machine.as_mut()?.command(&mut env, command);
         if cancels && result.is_ok() {
-            self.ledger.sealed_from = 0;
+            self.ledger.to_go.clear();
         }
         self.note(|| format!("n{node} … {result:?}"));
         self.host(node);
