@@ -47,13 +47,18 @@ impl Machine {
         Some(ring::check_confirm(attempt.ed(), &attempt.gid, &th, keys, confirm).is_ok())
     }
 
-    /// The key is known now: the confirmations that came before it have to hold.
+    /// The key is known now: the confirmations that came before it have to hold. Those that do not are not counted.
     pub(super) fn check_early_confirms(&mut self, env: &mut Env<'_>) {
         let held = self.state.attempt.iter().flat_map(|a| a.confirms.iter().flatten());
-        let bad = held.filter(|c| self.check_confirm(c) == Some(false)).map(|c| c.index).next();
-        if bad.is_some() {
-            self.fail(env, "a confirmation is not for the key that this member has".into(), bad, false);
+        let bad: Vec<u16> = held.filter(|c| self.check_confirm(c) == Some(false)).map(|c| c.index).collect();
+        let Some(first) = bad.first().copied() else { return };
+        for at in bad {
+            if let Some(slot) = self.state.attempt.as_mut().and_then(|a| a.confirms.get_mut(usize::from(at))) {
+                *slot = None;
+            }
         }
+        self.changed = true;
+        self.fail(env, "a confirmation is not for the key that this member has".into(), Some(first), false);
     }
 
     /// All confirmations are here, and hold: the epoch only lacks its EpochCommit on the chain.

@@ -166,6 +166,12 @@ impl World {
         }
     }
 
+    /// A node's network fails, and what it has under way is lost.
+    pub fn silence(&mut self, silent: &[u8]) {
+        self.queue.retain(|_, due| !matches!(due, Due::Arrive { from, .. } if from == silent));
+        self.nodes.iter_mut().filter(|node| node.me.endpoint.peer_id == silent).for_each(|node| node.online = false);
+    }
+
     /// Says something to a node in the name of any peer; returns what it answers, unless it is down or dies over it.
     pub fn hear(&mut self, to: usize, from: Vec<u8>, message: Message) -> Option<Answer> {
         self.last_answer = None;
