@@ -34,7 +34,8 @@ impl Family {
         let seen = self.net.group_epoch(&self.group, epoch, members, SOON).unwrap();
         let mut ring = seen.ring.clone();
         let mut expected: Vec<_> = members.iter().map(|i| self.net.node(*i).unwrap().participant.to_string()).collect();
-        (ring.sort(), expected.sort());
+        ring.sort();
+        expected.sort();
         assert_eq!(ring, expected, "epoch {epoch}");
         seen
     }
