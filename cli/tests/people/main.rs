@@ -5,5 +5,6 @@
 #[path = "../cli_common/mod.rs"]
 mod cli_common;
 mod folder;
+mod group;
 mod page;
 mod submit;
