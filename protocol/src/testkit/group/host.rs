@@ -23,7 +23,7 @@ impl World {
         let snapshot = machine.changed().then(|| machine.snapshot());
         let outputs: Vec<_> = std::iter::from_fn(|| machine.poll_output()).collect();
         let mut carried = outputs.len();
-        let mut dies = false;
+        let (mut dies, mut stands) = (false, true);
         if let Some(snapshot) = snapshot {
             at.steps += 1;
             let death = at.death.filter(|(step, _)| *step == at.steps).map(|(_, death)| death);
@@ -33,16 +33,18 @@ impl World {
                 Some(Death::After(first)) => carried = carried.min(first),
                 None => {}
             }
-            if death != Some(Death::Before) {
+            stands = death != Some(Death::Before);
+            if stands {
                 self.store(node, snapshot);
             }
         }
         outputs.into_iter().take(carried).for_each(|output| self.carry_out(node, output));
+        if self.thorough && stands {
+            self.check(node);
+        }
         if dies {
             self.nodes[node].death = None;
             self.kill(node);
-        } else if self.thorough {
-            self.check(node);
         }
     }
 
