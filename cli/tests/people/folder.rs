@@ -39,7 +39,10 @@ fn a_node_of_a_testnet_is_named_by_its_data_folder_alone() {
     // The node's word for its network has to be the one it gave when it started.
     let file = desk.path("net/node2/data/node.json");
     let node = fs::read_to_string(&file).unwrap();
-    fs::write(&file, node.replace("\"chain_id\": \"", "\"chain_id\": \"00")).unwrap();
+    let at = node.find("\"chain_id\": \"").unwrap() + "\"chain_id\": \"".len();
+    let mut other = node.clone();
+    other.replace_range(at..at + 2, if &node[at..at + 2] == "00" { "11" } else { "00" });
+    fs::write(&file, other).unwrap();
     desk.run(&format!("--data-dir net/node2/data record verify {id}")).expect(76, "--genesis FILE");
     fs::write(&file, node).unwrap();
     drop(net);
