@@ -20,8 +20,9 @@ impl World {
     pub(super) fn host(&mut self, node: usize) {
         let at = &mut self.nodes[node];
         let Some(machine) = at.machine.as_mut() else { return };
-        let snapshot = machine.changed().then(|| machine.snapshot());
+        let snapshot = (self.thorough && machine.changed()).then(|| machine.snapshot());
         let outputs: Vec<_> = std::iter::from_fn(|| machine.poll_output()).collect();
+        at.wake_ms = machine.next_deadline_ms();
         let mut carried = outputs.len();
         let (mut dies, mut stands) = (false, true);
         if let Some(snapshot) = snapshot {

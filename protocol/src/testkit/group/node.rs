@@ -62,6 +62,8 @@ pub struct Node {
     pub(super) run: u32,
     pub(super) tickets: BTreeMap<u64, Reply>,
     pub(super) dice: Dice,
+    /// When it wants to be woken, ms.
+    pub(super) wake_ms: Option<u64>,
     /// Ticks at the same instant, to see a deadline that never passes.
     pub(super) spins: u32,
 }
@@ -87,6 +89,7 @@ impl Node {
             run: 0,
             tickets: BTreeMap::new(),
             dice,
+            wake_ms: None,
             spins: 0,
         }
     }
@@ -112,6 +115,7 @@ impl Node {
             run: self.run + 1,
             tickets: BTreeMap::new(),
             dice: self.dice.clone(),
+            wake_ms: None,
             spins: 0,
         }
     }

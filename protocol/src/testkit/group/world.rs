@@ -61,12 +61,14 @@ pub struct World {
     pub group: GroupUid,
     /// The chain's id.
     pub chain_id: ChainId,
-    /// Keep traffic and backups, and check after every step. Off for large groups.
+    /// Store, keep traffic and backups, and check after every step. Off for large groups, where no node may die then.
     pub thorough: bool,
     /// The owner plays two games: machines may say so.
     pub cheating_owner: bool,
     /// Blocks until a commit is mined, at most.
     pub mining_delay: u64,
+    /// How long invitations are good, ms.
+    pub invitation_ms: u64,
     pub(super) queue: BTreeMap<(u64, u64), Due>,
     pub(super) count: u64,
     pub(super) dice: Dice,
@@ -114,6 +116,7 @@ impl World {
             thorough: true,
             cheating_owner: false,
             mining_delay: 1,
+            invitation_ms: 3_600_000,
             queue: BTreeMap::new(),
             count: 0,
             dice: Dice::new(seed, "world"),
@@ -149,6 +152,7 @@ impl World {
             thorough: self.thorough,
             cheating_owner: self.cheating_owner,
             mining_delay: self.mining_delay,
+            invitation_ms: self.invitation_ms,
             queue: self.queue.clone(),
             count: self.count,
             dice: self.dice.clone(),
@@ -204,7 +208,7 @@ impl World {
 
     /// The owner invites, and this participant takes it up, with a new machine.
     pub fn invite(&mut self, who: usize) {
-        let expires_ms = self.now_ms + 3_600_000;
+        let expires_ms = self.now_ms + self.invitation_ms;
         let command = Command::Invite { name: format!("participant {who}"), expires_ms };
         let Some(invitation) = self.insist(0, command) else { self.fail("an invitation without a token") };
         let owner = &self.nodes[0];
@@ -334,10 +338,8 @@ impl World {
 
     /// Does the next thing that is due.
     pub fn step(&mut self) {
-        let wake = self.nodes.iter().enumerate().filter(|(_, node)| node.up).filter_map(|(index, node)| {
-            let at = node.machine.as_ref()?.next_deadline_ms()?;
-            Some((at.max(self.now_ms), index))
-        });
+        let waiting = self.nodes.iter().enumerate().filter(|(_, node)| node.up && node.machine.is_some());
+        let wake = waiting.filter_map(|(index, node)| Some((node.wake_ms?.max(self.now_ms), index)));
         let wake = wake.min();
         let next = self.queue.first_key_value().map(|((at, _), _)| *at);
         match (wake, next) {
