@@ -2,10 +2,13 @@
 
 use crate::cli_common::{Desk, Said};
 use crate::folder::Net;
+use medring_testnet::procs;
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PATIENT: usize = 2;
+/// How long a step of a few blocks may take.
+const SOON: Duration = Duration::from_secs(60);
 
 /// A command on a node's folder.
 fn on(desk: &Desk, node: usize, line: &str) -> Said {
@@ -14,16 +17,12 @@ fn on(desk: &Desk, node: usize, line: &str) -> Said {
 
 /// Waits until a command's JSON is as wished; `what` names it.
 fn until(desk: &Desk, node: usize, line: &str, what: &str, so: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
+    let asked = procs::until(what, SOON, || {
         let said = on(desk, node, &format!("{line} --json"));
         let value: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
-        if so(&value) {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waiting for {what}: {said:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        if so(&value) { Ok(value) } else { Err(format!("{said:?}")) }
+    });
+    asked.unwrap()
 }
 
 /// Invites by name, has that node accept, and returns once the owner sees the same code.
