@@ -3,8 +3,11 @@
 
 mod common;
 mod conflicts;
+#[path = "../health/data.rs"]
+#[allow(dead_code, reason = "shared with the health tests, which use the rest")]
 mod data;
 mod document;
+mod patients;
 mod properties;
 mod size;
 mod vitals;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::common::*;
-use crate::data;
+use crate::patients;
 
 /// `value` as text, the members of each object in an order drawn from `seed`.
 fn shuffled(value: &Value, seed: &mut u64) -> String {
@@ -41,7 +41,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
     #[test]
     fn the_order_of_members_changes_nothing(mut seed in any::<u64>(), pick in 0..4_usize) {
-        let (_, whole) = data::committed().swap_remove(pick);
+        let (_, whole) = patients::committed().swap_remove(pick);
         let parts = split(&whole);
         let opened = [(Kind::Ehr, parts.ehr.unwrap()), (Kind::Emr, parts.emr.unwrap())];
         let again: Vec<Opened> = opened.iter().map(|(kind, b)| (*kind, reordered(b, &mut seed))).collect();
@@ -50,7 +50,7 @@ proptest! {
 
     #[test]
     fn a_copy_in_another_record_adds_names_and_no_entry(copies in 1..5_usize, pick in 0..4_usize) {
-        let (_, whole) = data::committed().swap_remove(pick);
+        let (_, whole) = patients::committed().swap_remove(pick);
         let opened: Vec<Opened> = (0..=copies).map(|_| (Kind::Emr, whole.clone())).collect();
         let (one, many) = (document(&opened[..1]), document(&opened));
         let count = |d: &Value| d["entry"].as_array().unwrap().len();

@@ -7,7 +7,7 @@ use medring_protocol::seal::{PlainKind, SensitivePlain};
 use serde_json::{Value, json};
 
 use crate::common::*;
-use crate::data;
+use crate::patients;
 
 fn lab(i: usize, note: &str) -> Value {
     json!({"resourceType": "Observation", "id": format!("o{i}"), "status": "final", "code": {"text": format!("lab {i}")},
@@ -63,7 +63,7 @@ fn attachments_and_narratives_beyond_their_limits_stay_in_their_source() {
 
 #[test]
 fn every_sample_patient_fits_a_record_with_the_largest_budget() {
-    for (path, whole) in data::patients() {
+    for (path, whole) in patients::patients() {
         let parts = split(&whole);
         let opened: Vec<Opened> = [(Kind::Ehr, parts.ehr), (Kind::Emr, parts.emr), (Kind::Phr, parts.phr)]
             .into_iter()

@@ -26,7 +26,7 @@ pub(crate) fn shared() -> Option<PathBuf> {
     None
 }
 
-fn json_files(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn json_files(dir: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
     let mut files: Vec<_> =
         files.filter(|f| f.extension().is_some_and(|e| e == "json") && !f.ends_with("INDEX.json")).collect();
