@@ -44,6 +44,7 @@ check: deps components ## What CI runs: format, arrows, licences, models, clippy
 	$(CARGO) fmt --all --check
 	.ci/arrows
 	.ci/reasons
+	@.ci/mutate --list >/dev/null
 	@YES="$(YES)" .ci/deps spin
 	.ci/models
 	.ci/deny
