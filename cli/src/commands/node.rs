@@ -39,8 +39,8 @@ pub(crate) struct InitArgs {
     /// Address of a node to join, for example /ip4/127.0.0.1/tcp/4001; give one for each
     #[arg(long, value_name = "MULTIADDR")]
     bootstrap: Vec<String>,
-    /// Address to listen on
-    #[arg(long, value_name = "MULTIADDR", default_value = "/ip4/127.0.0.1/tcp/0")]
+    /// Address to listen on, TCP or QUIC; give one for each
+    #[arg(long, value_name = "MULTIADDR", default_values = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"])]
     listen: Vec<String>,
     /// Keystore of the participant who lives on this node
     #[arg(long, value_name = "FILE", requires = "passphrase_file")]

@@ -21,7 +21,7 @@ pub(crate) enum PeersCommand {
 /// `medring peers add`.
 #[derive(Args, Debug)]
 pub(crate) struct AddArgs {
-    /// For example /ip4/127.0.0.1/tcp/4001, with or without /p2p/PEERID
+    /// For example /ip4/127.0.0.1/tcp/4001 or /ip4/127.0.0.1/udp/4001/quic-v1, with or without /p2p/PEERID
     #[arg(value_name = "MULTIADDR")]
     address: String,
 }

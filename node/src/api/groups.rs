@@ -135,8 +135,7 @@ pub(super) async fn recall(
     body: Body<RecallRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     let Json(RecallRequest { address }) = body?;
-    let form =
-        "use /ip4/ADDRESS/tcp/PORT/p2p/PEERID: the member's node tells it, as `medring node status` or in node.json";
+    let form = "use /ip4/ADDRESS/tcp/PORT/p2p/PEERID, or the same with udp/PORT/quic-v1: the member's node tells it, as `medring node status` or in node.json";
     let address: Multiaddr =
         address.parse().map_err(|e| ApiError::bad_request(format!("{address:?} is no address: {e}"), form))?;
     check_address(&address, true).map_err(|problem| ApiError::bad_request(format!("the request {problem}"), form))?;

@@ -5,7 +5,7 @@ use super::types::{
     ConnectRequest, ConnectResponse, GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PeerInfo,
     PeersResponse, PoolInfo, StatusResponse, TipInfo,
 };
-use crate::config::check_address;
+use crate::config::{ADDRESS_FORM, check_address};
 use crate::driver::{NodeHandle, now_ms};
 use axum::Json;
 use axum::extract::State;
@@ -87,9 +87,9 @@ pub(super) async fn connect(
     body: Result<Json<ConnectRequest>, JsonRejection>,
 ) -> Result<Json<ConnectResponse>, ApiError> {
     let Json(ConnectRequest { address }) = body?;
-    let form = "use /ip4/ADDRESS/tcp/PORT or /ip4/ADDRESS/tcp/PORT/p2p/PEERID";
+    let form = format!("use {ADDRESS_FORM}, with or without /p2p/PEERID after it");
     let address: Multiaddr =
-        address.parse().map_err(|e| ApiError::bad_request(format!("{address:?} is no address: {e}"), form))?;
+        address.parse().map_err(|e| ApiError::bad_request(format!("{address:?} is no address: {e}"), form.clone()))?;
     check_address(&address, true).map_err(|problem| ApiError::bad_request(format!("the request {problem}"), form))?;
     let peer_id = node.connect(address).await?.to_string();
     Ok(Json(ConnectResponse { peer_id }))

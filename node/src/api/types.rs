@@ -136,7 +136,7 @@ pub struct PeerInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectRequest {
-    /// `/ip4/ADDRESS/tcp/PORT`, with or without `/p2p/PEERID`.
+    /// `/ip4/ADDRESS/tcp/PORT` or `/ip4/ADDRESS/udp/PORT/quic-v1`, with or without `/p2p/PEERID`.
     pub address: String,
 }
 

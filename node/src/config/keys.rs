@@ -58,7 +58,7 @@ macro_rules! keys {
 keys! {
     "data_dir" Path "~/.medring" "folder of the chain, the node's key, `LOCK`, `node.json` and `api.token`"
     "genesis" Path "genesis.json" "the network's genesis file"
-    "network.listen" List "/ip4/127.0.0.1/tcp/0" "TCP addresses to listen on; port 0 takes any free one"
+    "network.listen" List "/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1" "TCP and QUIC addresses to listen on; port 0 takes any free one"
     "network.bootstrap" List "" "nodes to stay linked to, with or without `/p2p/PEERID`"
     "network.max_peers" Number "64" "most links at one time, 1 … 250; a quarter is kept for links this node opens"
     "network.capture" Path "" "file to which every outgoing payload is copied before it is encrypted; test networks only"

@@ -10,6 +10,7 @@ pub use error::ConfigError;
 pub use keys::{KEYS, Key, Kind};
 pub use layers::{ConfigPatch, load};
 
+use crate::net::address::parts;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkConfig {
-    /// TCP addresses to listen on; port 0 takes any free one.
+    /// TCP and QUIC addresses to listen on; port 0 takes any free one.
     pub listen: Vec<Multiaddr>,
     /// Nodes to stay linked to, with or without `/p2p/PEERID`.
     pub bootstrap: Vec<Multiaddr>,
@@ -152,8 +153,14 @@ impl Default for Config {
 
 impl Default for NetworkConfig {
     fn default() -> Self {
-        let loopback = Multiaddr::from(std::net::Ipv4Addr::LOCALHOST).with(Protocol::Tcp(0));
-        Self { listen: vec![loopback], bootstrap: Vec::new(), max_peers: 64, capture: None }
+        let loopback = || Multiaddr::from(std::net::Ipv4Addr::LOCALHOST);
+        let quic = loopback().with(Protocol::Udp(0)).with(Protocol::QuicV1);
+        Self {
+            listen: vec![loopback().with(Protocol::Tcp(0)), quic],
+            bootstrap: Vec::new(),
+            max_peers: 64,
+            capture: None,
+        }
     }
 }
 
@@ -239,14 +246,15 @@ impl Config {
     }
 }
 
-/// A TCP address of the form `/ip4/…/tcp/…` or `/ip6/…/tcp/…`, with `/p2p/PEERID` after it where `peer` allows it.
+/// How addresses of nodes are written.
+pub const ADDRESS_FORM: &str = "/ip4/ADDRESS/tcp/PORT or /ip4/ADDRESS/udp/PORT/quic-v1";
+
+/// An address of [`ADDRESS_FORM`], IPv6 likewise, with `/p2p/PEERID` after it where `peer` allows it.
 pub fn check_address(address: &Multiaddr, peer: bool) -> Result<(), String> {
-    let parts: Vec<_> = address.iter().collect();
-    match parts.as_slice() {
-        [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Tcp(_)] => Ok(()),
-        [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Tcp(_), Protocol::P2p(_)] if peer => Ok(()),
-        _ if peer => Err(format!("has {address}; use /ip4/ADDRESS/tcp/PORT or /ip4/ADDRESS/tcp/PORT/p2p/PEERID")),
-        _ => Err(format!("has {address}; use /ip4/ADDRESS/tcp/PORT")),
+    match parts(address) {
+        Some(parts) if peer || parts.peer.is_none() => Ok(()),
+        _ if peer => Err(format!("has {address}; use {ADDRESS_FORM}, with or without /p2p/PEERID after it")),
+        _ => Err(format!("has {address}; use {ADDRESS_FORM}")),
     }
 }
 

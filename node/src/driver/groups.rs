@@ -6,10 +6,10 @@ use crate::config::GroupConfig;
 use crate::core::Snapshot;
 use crate::group::Parts;
 use crate::net::Link;
+use crate::net::address::bare;
 use crate::net::ring::{Incoming, RingStreams};
 use crate::wallet::Wallet;
 use libp2p::Multiaddr;
-use libp2p::multiaddr::Protocol;
 use medring_protocol::group::machine::{Config, Me};
 use medring_protocol::group::message::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, Endpoint};
 use medring_storage::{ChainStore, RocksEngine};
@@ -66,9 +66,6 @@ fn machine_config(config: &GroupConfig, confirmations: u64) -> Config {
 
 /// As others are told them: the peer id stands beside them.
 fn addresses(listen: &[Multiaddr]) -> Vec<String> {
-    let bare = |address: &Multiaddr| {
-        let parts = address.iter().filter(|part| !matches!(part, Protocol::P2p(_)));
-        parts.collect::<Multiaddr>().to_string()
-    };
-    listen.iter().map(bare).filter(|text| text.len() <= ADDRESS_BYTES_MAX).take(ADDRESSES_MAX).collect()
+    let text = |address: &Multiaddr| bare(address).to_string();
+    listen.iter().map(text).filter(|text| text.len() <= ADDRESS_BYTES_MAX).take(ADDRESSES_MAX).collect()
 }

@@ -18,6 +18,12 @@ use std::time::Duration;
 
 /// Inbound streams of one request protocol on one link; more are dropped by the transport.
 pub(super) const STREAMS_PER_LINK_MAX: usize = 8;
+/// Streams of all protocols on one link.
+const STREAMS_MAX: u32 = 128;
+/// What a peer may send on one QUIC stream before it is read.
+const QUIC_STREAM_BYTES_MAX: u32 = 1024 * 1024;
+/// The same on all streams of one link.
+const QUIC_LINK_BYTES_MAX: u32 = 4 * 1024 * 1024;
 /// Until an answer must be complete.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Until a status must be acknowledged.
@@ -158,13 +164,19 @@ pub(super) fn swarm(config: &NetConfig, topics: &Topics, ring_inlet: Inlet) -> R
     };
     let mux = || {
         let mut config = yamux::Config::default();
-        config.set_max_num_streams(128);
+        config.set_max_num_streams(STREAMS_MAX as usize);
         config
     };
     let builder = libp2p::SwarmBuilder::with_existing_identity(config.key.clone())
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, mux)
         .map_err(|e| e.to_string())?
+        .with_quic_config(|mut config| {
+            config.max_concurrent_stream_limit = STREAMS_MAX;
+            config.max_stream_data = QUIC_STREAM_BYTES_MAX;
+            config.max_connection_data = QUIC_LINK_BYTES_MAX;
+            config
+        })
         .with_behaviour(move |_| behaviour)
         .map_err(|e| e.to_string())?;
     // Our links are meant to stay; ping finds the dead ones.

@@ -1,6 +1,6 @@
 //! Staying linked to the bootstrap addresses: dial, back off, dial again, for as long as the node runs.
 
-use libp2p::multiaddr::Protocol;
+use super::address::peer_of;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use std::time::Duration;
@@ -35,11 +35,6 @@ struct Target {
 /// All bootstrap addresses.
 #[derive(Debug)]
 pub(super) struct Bootstrap(Vec<Target>);
-
-/// The peer id at the end of an address, if there is one.
-pub(super) fn peer_of(address: &Multiaddr) -> Option<PeerId> {
-    address.iter().find_map(|part| if let Protocol::P2p(id) = part { Some(id) } else { None })
-}
 
 impl Bootstrap {
     pub(super) fn new(addresses: &[Multiaddr], own: PeerId, now: Instant) -> Self {
@@ -126,6 +121,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use libp2p::multiaddr::Protocol;
 
     #[expect(clippy::disallowed_methods, reason = "a point in time to count from")]
     fn start() -> Instant {

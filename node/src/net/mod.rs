@@ -1,9 +1,10 @@
-//! Links to other nodes over TCP, Noise and Yamux. Knows no consensus: turns what happens on the swarm into the core's
+//! Links to other nodes over TCP (Noise, Yamux) and QUIC. Knows no consensus: turns what happens on the swarm into the core's
 //! inputs and the core's outputs into commands to the swarm.
 //!
 //! Nothing here waits while holding something another waits for: commands are always taken, and swarm events are taken
 //! only while the core's input queue has room, so a busy core slows the peers down through TCP and not through memory.
 
+pub mod address;
 mod behaviour;
 mod capture;
 mod codec;
@@ -19,13 +20,14 @@ pub use capture::Capture;
 pub use peers::{Direction, Link};
 
 use crate::core::{Event, Input, Output};
+use address::{Parts, Transport};
 use behaviour::Topics;
 use libp2p::core::transport::TransportError;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, identity};
 use medring_protocol::ChainId;
 use ring::{Incoming, RingStreams};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -132,7 +134,7 @@ pub struct Net {
     pub links: watch::Receiver<Vec<Link>>,
     /// This node's id.
     pub peer_id: PeerId,
-    /// Addresses listened on, each with `/p2p/` and this node's id.
+    /// Addresses listened on, in the order of the configuration, each with `/p2p/` and this node's id.
     pub listen: Vec<Multiaddr>,
     /// Direct streams to members of groups.
     pub ring: RingStreams,
@@ -189,8 +191,14 @@ pub async fn start(
 /// Fails if a port is taken. The transport itself would not notice: it shares ports (SO_REUSEPORT) with other processes of
 /// the same user, and each would get every second link.
 fn probe(address: &Multiaddr) -> Result<(), NetError> {
-    let Some(socket) = socket_address(address).filter(|socket| socket.port() != 0) else { return Ok(()) };
-    TcpListener::bind(socket).map(drop).map_err(|error| NetError::Listen {
+    let Some(Parts { socket, transport, .. }) = address::parts(address).filter(|parts| parts.socket.port() != 0) else {
+        return Ok(());
+    };
+    let bound = match transport {
+        Transport::Tcp => TcpListener::bind(socket).map(drop),
+        Transport::Quic => UdpSocket::bind(socket).map(drop),
+    };
+    bound.map_err(|error| NetError::Listen {
         address: address.clone(),
         problem: match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -199,14 +207,4 @@ fn probe(address: &Multiaddr) -> Result<(), NetError> {
             _ => format!("{error}; choose an address of this machine"),
         },
     })
-}
-
-fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
-    let mut parts = address.iter();
-    let ip = match parts.next()? {
-        Protocol::Ip4(ip) => IpAddr::V4(ip),
-        Protocol::Ip6(ip) => IpAddr::V6(ip),
-        _ => return None,
-    };
-    if let Protocol::Tcp(port) = parts.next()? { Some(SocketAddr::new(ip, port)) } else { None }
 }

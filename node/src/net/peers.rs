@@ -1,7 +1,7 @@
 //! Who is linked: libp2p's peer ids and the core's numbers, which are never used twice.
 
+use super::address::bare;
 use crate::core::Peer;
-use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use std::collections::BTreeMap;
 
@@ -86,9 +86,11 @@ impl Peers {
 
     /// The peer linked from or to this address, which names no peer.
     pub(super) fn at(&self, address: &Multiaddr) -> Option<PeerId> {
-        let bare =
-            |link: &Link| link.address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect::<Multiaddr>();
-        self.by_id.values().map(|state| &state.link).find(|link| bare(link) == *address).map(|link| link.peer_id)
+        self.by_id
+            .values()
+            .map(|state| &state.link)
+            .find(|link| bare(&link.address) == *address)
+            .map(|link| link.peer_id)
     }
 
     pub(super) fn ids(&self) -> Vec<PeerId> {

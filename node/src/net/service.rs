@@ -1,7 +1,8 @@
 //! The event loop: the only owner of the swarm.
 
+use super::address::peer_of;
 use super::behaviour::{Behaviour, BehaviourEvent, Topics};
-use super::dial::{self, Bootstrap};
+use super::dial::Bootstrap;
 use super::peers::{Direction, Link, Peers};
 use super::reach::Reaches;
 use super::requests::Requests;
@@ -45,7 +46,8 @@ pub(super) struct Service {
     isolated: Vec<oneshot::Sender<()>>,
     /// What went wrong last at an address: said once, not at each attempt.
     failures: BTreeMap<Multiaddr, String>,
-    listeners: Vec<ListenerId>,
+    /// Listeners in the order of the configuration, each with the addresses it reported.
+    listeners: Vec<(ListenerId, Vec<Multiaddr>)>,
     capture: Capture,
     ready: Option<oneshot::Sender<Vec<Multiaddr>>>,
     metrics: Arc<Metrics>,
@@ -84,7 +86,7 @@ impl Service {
             reaches: Reaches::default(),
             isolated: Vec::new(),
             failures: BTreeMap::new(),
-            listeners,
+            listeners: listeners.into_iter().map(|id| (id, Vec::new())).collect(),
             capture: config.capture.clone(),
             ready: Some(ready),
             metrics: config.metrics.clone(),
@@ -260,11 +262,13 @@ impl Service {
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => self.dial_failed(connection_id, &error),
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 tracing::info!(%address, "listening");
-                self.listeners.retain(|id| *id != listener_id);
-                if self.listeners.is_empty()
+                if let Some((_, addresses)) = self.listeners.iter_mut().find(|(id, _)| *id == listener_id) {
+                    addresses.push(address);
+                }
+                if self.listeners.iter().all(|(_, addresses)| !addresses.is_empty())
                     && let Some(ready) = self.ready.take()
                 {
-                    let _ = ready.send(self.swarm.listeners().cloned().collect());
+                    let _ = ready.send(self.listeners.iter().flat_map(|(_, addresses)| addresses.clone()).collect());
                 }
             }
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
@@ -391,7 +395,7 @@ impl Service {
 
     fn dial(&mut self, address: &Multiaddr) -> Result<ConnectionId, DialError> {
         // A fresh local port: a link that was just closed would block the old pair of ports for a minute.
-        let opts = match dial::peer_of(address) {
+        let opts = match peer_of(address) {
             Some(peer_id) => DialOpts::peer_id(peer_id)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
                 .addresses(vec![address.clone()])
@@ -405,7 +409,7 @@ impl Service {
 
     fn connect(&mut self, address: Multiaddr, reply: oneshot::Sender<Result<PeerId, ConnectError>>) {
         // A second link from the same port to the same address cannot even be dialled.
-        let linked = match dial::peer_of(&address) {
+        let linked = match peer_of(&address) {
             Some(peer_id) => Some(peer_id).filter(|id| self.swarm.is_connected(id)),
             None => self.peers.at(&address),
         };
@@ -475,7 +479,7 @@ fn request_error(error: OutboundFailure) -> RequestError {
 fn describe(error: &DialError, address: &Multiaddr) -> String {
     match error {
         DialError::WrongPeerId { obtained, .. } => {
-            let expected = dial::peer_of(address).map_or_else(|| "another".into(), |id| id.to_string());
+            let expected = peer_of(address).map_or_else(|| "another".into(), |id| id.to_string());
             format!(
                 "{address} names peer {expected}, and the node there is {obtained}; ask its operator which is right"
             )

@@ -108,6 +108,12 @@ pub(crate) fn address(node: &NodeHandle) -> String {
     node.info().listen[0].to_string()
 }
 
+/// A node's full QUIC address.
+pub(crate) fn quic_address(node: &NodeHandle) -> String {
+    let quic = node.info().listen.iter().map(ToString::to_string).find(|address| address.contains("/quic-v1"));
+    quic.expect("nodes listen on QUIC by default")
+}
+
 /// Waits until a node stands as described; says what was awaited if it never does.
 pub(crate) async fn until(node: &NodeHandle, what: &str, stands: impl Fn(&Snapshot) -> bool) {
     let mut snapshots = node.watch();

@@ -9,6 +9,7 @@ mod folder;
 mod groups;
 mod links;
 mod network;
+mod quic;
 mod ring;
 mod ring_peers;
 mod wallet;

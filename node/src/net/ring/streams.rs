@@ -1,14 +1,13 @@
 //! Outgoing exchanges over libp2p streams.
 
 use super::super::capture::Capture;
-use super::super::{Command, dial};
+use super::super::{Command, address};
 use super::frame::{self, FrameError};
 use super::slots::Slots;
 use super::{OUTBOUND_MAX, OUTBOUND_PER_PEER_MAX, OUTBOUND_TIMEOUT, Transport, TransportError};
 use crate::telemetry::{Metrics, RingOutcome};
 use futures::AsyncWriteExt;
 use futures::future::BoxFuture;
-use libp2p::core::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use libp2p_stream::{Control, OpenStreamError};
 use medring_protocol::group::message::{
@@ -103,20 +102,14 @@ impl Transport for RingStreams {
     }
 }
 
-/// Whom to reach and where. Hints come from other people: what is not a plain TCP address, or names another peer, is left out.
+/// Whom to reach and where. Hints come from other people: what is no plain address, or names another peer, is left out.
 fn target(to: &Endpoint) -> Result<(PeerId, Vec<Multiaddr>), TransportError> {
     let peer = PeerId::from_bytes(&to.peer_id)
         .map_err(|error| TransportError::Caller(format!("the member's peer id is malformed: {error}")))?;
     let hint = |text: &String| {
         let address: Multiaddr = text.parse().ok()?;
-        let plain = match address.iter().collect::<Vec<_>>().as_slice() {
-            [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Tcp(_)] => true,
-            [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Tcp(_), Protocol::P2p(_)] => {
-                dial::peer_of(&address) == Some(peer)
-            }
-            _ => false,
-        };
-        plain.then_some(address)
+        let parts = address::parts(&address)?;
+        (parts.peer.is_none() || parts.peer == Some(peer)).then_some(address)
     };
     let short = to.addresses.iter().filter(|text| text.len() <= ADDRESS_BYTES_MAX);
     Ok((peer, short.take(ADDRESSES_MAX).filter_map(hint).collect()))
@@ -129,7 +122,7 @@ mod tests {
     #[test]
     fn hints_are_plain_addresses_that_name_nobody_else() {
         let (peer, other) = (PeerId::random(), PeerId::random());
-        let good = [format!("/ip4/127.0.0.1/tcp/1/p2p/{peer}"), "/ip6/::1/tcp/2".to_owned()];
+        let good = [format!("/ip4/127.0.0.1/tcp/1/p2p/{peer}"), "/ip6/::1/udp/2/quic-v1".to_owned()];
         let bad = [
             format!("/ip4/127.0.0.1/tcp/1/p2p/{other}"),
             "/dns4/example.org/tcp/1".to_owned(),
