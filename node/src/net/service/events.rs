@@ -1,0 +1,74 @@
+//! What happens on the swarm.
+
+use super::super::behaviour::BehaviourEvent;
+use super::super::peers::Direction;
+use super::{Service, now};
+use crate::core::{Event, Input};
+use libp2p::swarm::SwarmEvent;
+use libp2p::{gossipsub, ping};
+
+impl Service {
+    pub(super) fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.behaviour_event(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, num_established, .. } => {
+                let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
+                self.bootstrap.linked(peer_id, connection_id);
+                self.reaches.linked(&peer_id);
+                if let Some((address, reply)) = self.connects.remove(&connection_id) {
+                    self.failures.remove(&address);
+                    let _ = reply.send(Ok(peer_id));
+                }
+                if num_established.get() == 1 {
+                    let address = endpoint.get_remote_address().clone();
+                    tracing::debug!(%peer_id, %address, ?direction, "linked");
+                    let peer = self.peers.add(peer_id, address, direction, (self.now_ms)());
+                    self.links.send_replace(self.peers.links());
+                    self.backlog.push_back(Input::Connected { peer });
+                }
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                tracing::debug!(%peer_id, ?cause, "unlinked");
+                self.bootstrap.unlinked(peer_id, now());
+                let Some(peer) = self.peers.remove(&peer_id) else { return };
+                self.requests.forget(peer);
+                self.links.send_replace(self.peers.links());
+                self.backlog.push_back(Input::Disconnected { peer });
+                self.answer_isolated();
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => self.dial_failed(connection_id, &error),
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                tracing::info!(%address, "listening");
+                if let Some((_, addresses)) = self.listeners.iter_mut().find(|(id, _)| *id == listener_id) {
+                    addresses.push(address);
+                }
+                if self.listeners.iter().all(|(_, addresses)| !addresses.is_empty())
+                    && let Some(ready) = self.ready.take()
+                {
+                    let _ = ready.send(self.listeners.iter().flat_map(|(_, addresses)| addresses.clone()).collect());
+                }
+            }
+            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+                let warning = format!("no longer listening on {addresses:?}: {reason:?}; restart the node");
+                let _ = self.events.send(Event::Warning(warning));
+            }
+            _ => {}
+        }
+    }
+
+    fn behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
+                self.gossip_message(propagation_source, message_id, message);
+            }
+            BehaviourEvent::Status(event) => self.status_event(event),
+            BehaviourEvent::Sync(event) => self.sync_event(event),
+            BehaviourEvent::Ping(ping::Event { result: Err(ping::Failure::Unsupported), .. }) => {}
+            BehaviourEvent::Ping(ping::Event { connection, result: Err(_), .. }) => {
+                // A dead link; `ConnectionClosed` follows.
+                self.swarm.close_connection(connection);
+            }
+            _ => {}
+        }
+    }
+}

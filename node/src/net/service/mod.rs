@@ -1,0 +1,196 @@
+//! The event loop: the only owner of the swarm.
+
+mod dialling;
+mod events;
+mod exchange;
+mod gossip;
+
+use super::behaviour::{Behaviour, Topics};
+use super::dial::Bootstrap;
+use super::peers::{Link, Peers};
+use super::reach::Reaches;
+use super::requests::Requests;
+use super::{Capture, Command, ConnectError, NetConfig};
+use crate::core::{Event, Input, MessageId, Output};
+use crate::telemetry::Metrics;
+use futures::StreamExt;
+use libp2p::core::transport::ListenerId;
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId, Swarm, gossipsub};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The event loop's state.
+pub(super) struct Service {
+    swarm: Swarm<Behaviour>,
+    topics: Topics,
+    peers: Peers,
+    requests: Requests,
+    bootstrap: Bootstrap,
+    /// Inputs for which the core had no room yet; swarm events wait until it is empty.
+    backlog: VecDeque<Input>,
+    inputs: mpsc::Sender<Input>,
+    events: broadcast::Sender<Event>,
+    links: watch::Sender<Vec<Link>>,
+    gossip: BTreeMap<MessageId, (gossipsub::MessageId, PeerId)>,
+    gossip_last: u64,
+    connects: BTreeMap<ConnectionId, (Multiaddr, oneshot::Sender<Result<PeerId, ConnectError>>)>,
+    reaches: Reaches,
+    isolated: Vec<oneshot::Sender<()>>,
+    /// What went wrong last at an address: said once, not at each attempt.
+    failures: BTreeMap<Multiaddr, String>,
+    /// Listeners in the order of the configuration, each with the addresses it reported.
+    listeners: Vec<(ListenerId, Vec<Multiaddr>)>,
+    capture: Capture,
+    ready: Option<oneshot::Sender<Vec<Multiaddr>>>,
+    metrics: Arc<Metrics>,
+    now_ms: fn() -> u64,
+}
+
+#[expect(clippy::disallowed_methods, reason = "redialling is timed by the event loop, outside the core")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+impl Service {
+    pub(super) fn new(
+        swarm: Swarm<Behaviour>,
+        topics: Topics,
+        config: &NetConfig,
+        inputs: mpsc::Sender<Input>,
+        events: broadcast::Sender<Event>,
+        links: watch::Sender<Vec<Link>>,
+        (listeners, ready): (Vec<ListenerId>, oneshot::Sender<Vec<Multiaddr>>),
+    ) -> Self {
+        let bootstrap = Bootstrap::new(&config.bootstrap, *swarm.local_peer_id(), now());
+        Self {
+            swarm,
+            topics,
+            peers: Peers::default(),
+            requests: Requests::default(),
+            bootstrap,
+            backlog: VecDeque::new(),
+            inputs,
+            events,
+            links,
+            gossip: BTreeMap::new(),
+            gossip_last: 0,
+            connects: BTreeMap::new(),
+            reaches: Reaches::default(),
+            isolated: Vec::new(),
+            failures: BTreeMap::new(),
+            listeners: listeners.into_iter().map(|id| (id, Vec::new())).collect(),
+            capture: config.capture.clone(),
+            ready: Some(ready),
+            metrics: config.metrics.clone(),
+            now_ms: config.now_ms,
+        }
+    }
+
+    /// Runs until `stop` is cancelled or the core is gone.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        let inputs = self.inputs.clone();
+        loop {
+            let redial = self.bootstrap.next();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => break,
+                },
+                permit = inputs.reserve(), if !self.backlog.is_empty() => match permit {
+                    Ok(permit) => if let Some(input) = self.backlog.pop_front() { permit.send(input) },
+                    Err(_) => break,
+                },
+                () = tokio::time::sleep_until(redial.unwrap_or_else(now)), if redial.is_some() => self.redial(),
+                event = self.swarm.select_next_some(), if self.backlog.is_empty() => self.swarm_event(event),
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Core(output) => self.output(output),
+            Command::Connect { address, reply } => self.connect(address, reply),
+            Command::Reach { peer_id, addresses, reply } => self.reach(peer_id, addresses, reply),
+            Command::Fault { peer_id, reason } => self.fault(peer_id, reason),
+            Command::Isolate { on, reply } => {
+                self.swarm.behaviour_mut().gate.shut = on;
+                self.isolated.push(reply);
+                if on {
+                    for peer_id in self.peers.ids() {
+                        self.drop_links(peer_id);
+                    }
+                    self.answer_isolated();
+                } else {
+                    self.bootstrap.hurry(now());
+                    self.answer_all_isolated();
+                }
+            }
+        }
+    }
+
+    fn answer_isolated(&mut self) {
+        if self.peers.ids().is_empty() {
+            self.answer_all_isolated();
+        }
+    }
+
+    fn answer_all_isolated(&mut self) {
+        for reply in self.isolated.drain(..) {
+            let _ = reply.send(());
+        }
+    }
+
+    fn output(&mut self, output: Output) {
+        match output {
+            Output::SendStatus { peer, status } => {
+                let Some(peer_id) = self.peers.id(peer) else { return };
+                self.swarm.behaviour_mut().status.send_request(&peer_id, status);
+                if let Some(state) = self.peers.get_mut(&peer_id) {
+                    state.statuses_unacknowledged += 1;
+                }
+            }
+            Output::Ask { peer, id, request } => self.ask(peer, id, request),
+            Output::Respond { peer, id, response } => {
+                let Some(channel) = self.requests.channel(peer, id) else { return };
+                // A failure means that the peer is gone; its InboundFailure frees the slot.
+                let _ = self.swarm.behaviour_mut().sync.send_response(channel, response);
+            }
+            Output::Verdict { message, verdict } => {
+                let Some((id, source)) = self.gossip.remove(&message) else { return };
+                self.report(&id, &source, verdict);
+            }
+            Output::Publish { topic, bytes } => self.publish(topic, bytes),
+            Output::Disconnect { peer, reason } => {
+                let Some(peer_id) = self.peers.id(peer) else { return };
+                tracing::debug!(%peer_id, reason, "disconnecting");
+                let Some(state) = self.peers.get_mut(&peer_id) else { return };
+                // It must be able to read our status first: on a wrong network that is how it learns why.
+                state.closing = true;
+                if state.statuses_unacknowledged == 0 {
+                    self.drop_links(peer_id);
+                }
+            }
+            Output::Verify { .. } | Output::Submitted { .. } | Output::Mine(_) | Output::Event(_) => {
+                debug_assert!(false, "no business of the network");
+            }
+        }
+    }
+
+    fn drop_links(&mut self, peer_id: PeerId) {
+        // Err: the last link is closing already.
+        let _ = self.swarm.disconnect_peer_id(peer_id);
+    }
+
+    /// What a peer sent shows that it does not keep to the rules: that costs it the link.
+    fn fault(&mut self, peer_id: PeerId, reason: String) {
+        let Some(peer) = self.peers.open(&peer_id) else { return };
+        let _ = self.events.send(Event::PeerFault { peer, reason });
+        self.drop_links(peer_id);
+    }
+}
