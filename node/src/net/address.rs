@@ -33,11 +33,14 @@ pub fn parts(address: &Multiaddr) -> Option<Parts> {
         Protocol::Ip6(ip) => IpAddr::V6(ip),
         _ => return None,
     };
-    let (transport, port) = match (rest.next()?, &mut rest) {
-        (Protocol::Tcp(port), _) => (Transport::Tcp, port),
-        (Protocol::Udp(port), rest) if rest.next()? == Protocol::QuicV1 => (Transport::Quic, port),
+    let (transport, port) = match rest.next()? {
+        Protocol::Tcp(port) => (Transport::Tcp, port),
+        Protocol::Udp(port) => (Transport::Quic, port),
         _ => return None,
     };
+    if transport == Transport::Quic && rest.next()? != Protocol::QuicV1 {
+        return None;
+    }
     let peer = match rest.next() {
         None => None,
         Some(Protocol::P2p(peer)) => Some(peer),
