@@ -9,6 +9,7 @@
 use medring_protocol::chebyshev;
 use medring_protocol::group::Change;
 use medring_protocol::group::machine::Command;
+use medring_protocol::group::message::Wish;
 use medring_protocol::testkit::group::{World, history, knowledge};
 use std::collections::BTreeMap;
 
@@ -57,8 +58,13 @@ fn a_large_ring() {
         world.run_ms(61_000);
     }
     measured(&mut world, "1 joins", |world| world.admit(&[n - 1]));
-    measured(&mut world, "1 is removed", |world| {
-        let _ = world.insist(0, Command::Change(vec![Change::Remove(world.nodes[n / 2].id)]));
+    let everyone: Vec<_> = world.nodes[1..].iter().map(|node| Change::Update(node.id)).collect();
+    measured(&mut world, "set-up anew of every pair", |world| {
+        let _ = world.insist(0, Command::Change(everyone));
+    });
+    measured(&mut world, "1 leaves", |world| {
+        let _ = world.insist(n / 2, Command::Ask(Wish::Leave));
+        world.until(10_000, "the owner knows of it", |world| world.status(0).is_some_and(|s| !s.pending.is_empty()));
     });
     assert_eq!(world.status(0).unwrap().active.unwrap().ring.len(), n - 1);
 }
@@ -66,7 +72,7 @@ fn a_large_ring() {
 /// Runs one change of the group and prints what it took.
 #[allow(clippy::disallowed_methods, reason = "what is measured is real time; nothing depends on it")]
 fn measured(world: &mut World, name: &str, begin: impl FnOnce(&mut World)) {
-    let before = (world.traffic.count(), world.traffic.bytes, chebyshev::ladders(), world.now_ms);
+    let before = (world.traffic.clone(), chebyshev::ladders(), world.now_ms);
     let started = std::time::Instant::now();
     begin(world);
     world.settle(name);
@@ -75,10 +81,18 @@ fn measured(world: &mut World, name: &str, begin: impl FnOnce(&mut World)) {
     println!(
         "{name}, then n = {}: {} messages, {} KiB, {} ladders, {:.1} s of virtual time, {:.1} s of computing for all members",
         world.status(0).unwrap().active.unwrap().ring.len(),
-        world.traffic.count() - before.0,
-        (world.traffic.bytes - before.1) / 1024,
-        chebyshev::ladders() - before.2,
-        f64::from(u32::try_from(world.now_ms - before.3).unwrap()) / 1e3,
+        world.traffic.count() - before.0.count(),
+        (world.traffic.bytes - before.0.bytes) / 1024,
+        chebyshev::ladders() - before.1,
+        f64::from(u32::try_from(world.now_ms - before.2).unwrap()) / 1e3,
         started.elapsed().as_secs_f64(),
     );
+    let since = |kind: &str| before.0.messages.get(kind).copied().unwrap_or_default();
+    let kinds = world.traffic.messages.iter().map(|(kind, count)| (*kind, count - since(kind)));
+    let kinds: Vec<String> =
+        kinds.filter(|(_, count)| *count > 0).map(|(kind, count)| format!("{count} {kind}")).collect();
+    println!("  {}", kinds.join(", "));
+    let proposed = world.traffic.messages["propose"] - since("propose");
+    let ring = u64::try_from(world.status(0).unwrap().active.unwrap().ring.len()).unwrap();
+    assert_eq!(proposed, ring - 1, "the longest message goes to each other member once, seed {}", world.seed);
 }

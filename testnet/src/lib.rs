@@ -5,4 +5,5 @@ pub mod checkers;
 pub mod client;
 pub mod demo;
 pub mod procs;
+pub mod ring;
 pub mod sim;

@@ -6,17 +6,17 @@ use medring_testnet::procs;
 use serde_json::Value;
 use std::time::Duration;
 
-const PATIENT: usize = 2;
+pub(crate) const PATIENT: usize = 2;
 /// How long a step of a few blocks may take.
 const SOON: Duration = Duration::from_secs(60);
 
 /// A command on a node's folder.
-fn on(desk: &Desk, node: usize, line: &str) -> Said {
+pub(crate) fn on(desk: &Desk, node: usize, line: &str) -> Said {
     desk.run(&format!("--data-dir net/node{node}/data {line}"))
 }
 
 /// Waits until a command's JSON is as wished; `what` names it.
-fn until(desk: &Desk, node: usize, line: &str, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn until(desk: &Desk, node: usize, line: &str, what: &str, so: impl Fn(&Value) -> bool) -> Value {
     let asked = procs::until(what, SOON, || {
         let said = on(desk, node, &format!("{line} --json"));
         let value: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
@@ -26,7 +26,7 @@ fn until(desk: &Desk, node: usize, line: &str, what: &str, so: impl Fn(&Value) -
 }
 
 /// Invites by name, has that node accept, and returns once the owner sees the same code.
-fn invite(desk: &Desk, node: usize, name: &str) {
+pub(crate) fn invite(desk: &Desk, node: usize, name: &str) {
     let invited = on(desk, PATIENT, &format!("group invite {name} --json --no-qr")).expect(0, "").json();
     let ticket = invited["ticket"].as_str().unwrap();
     let accepted = on(desk, node, &format!("group accept {ticket} --name mother --json")).expect(0, "").json();
@@ -37,7 +37,7 @@ fn invite(desk: &Desk, node: usize, name: &str) {
 }
 
 /// The fingerprint that a node shows to people.
-fn fingerprint(desk: &Desk, node: usize) -> String {
+pub(crate) fn fingerprint(desk: &Desk, node: usize) -> String {
     let shown = on(desk, node, "group status").expect(0, "fingerprint").stdout;
     shown.lines().find(|line| line.starts_with("fingerprint")).unwrap().to_owned()
 }

@@ -60,7 +60,7 @@ keys! {
     "genesis" Path "genesis.json" "the network's genesis file"
     "network.listen" List "/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1" "TCP and QUIC addresses to listen on; port 0 takes any free one"
     "network.bootstrap" List "" "nodes to stay linked to, with or without `/p2p/PEERID`"
-    "network.max_peers" Number "64" "most links at one time, 1 … 250; a quarter is kept for links this node opens"
+    "network.max_peers" Number "64" "most links at one time, 1 … 250; a quarter is kept for links this node opens; a group of n needs n − 1 and more"
     "network.capture" Path "" "file to which every outgoing payload is copied before it is encrypted; test networks only"
     "api.listen" Text "127.0.0.1:0" "loopback address of the HTTP API; port 0 takes any free one"
     "mining.enabled" Switch "false" "mine all the time"

@@ -130,7 +130,12 @@ pub(crate) async fn until_true(what: &str, stands: impl Fn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("awaited {what} for {PATIENCE:?}"));
+    in_time(what, wait).await;
+}
+
+/// What comes of `wait`; says what was awaited if it never does.
+pub(crate) async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("awaited {what} for {PATIENCE:?}"))
 }
 
 /// Waits for an event; says what was awaited if it never comes.
@@ -146,7 +151,7 @@ pub(crate) async fn event<T>(
             }
         }
     };
-    tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("awaited {what} for {PATIENCE:?}"))
+    in_time(what, search).await
 }
 
 pub(crate) async fn stop(node: NodeHandle) {

@@ -45,7 +45,7 @@ async fn stands(node: &NodeHandle, group: &GroupUid, what: &str, stands: impl Fn
 }
 
 /// Wants changes, as the group's owner.
-async fn change(owner: &NodeHandle, group: &GroupUid, changes: serde_json::Value) {
+pub(crate) async fn change(owner: &NodeHandle, group: &GroupUid, changes: serde_json::Value) {
     let answer = post(owner, &path(group, "/changes"), json!({"changes": changes})).await;
     parsed::<GroupInfo>(&answer);
 }
@@ -90,7 +90,7 @@ impl Family {
     }
 
     /// Mines a block as soon as the EpochCommit waits for one.
-    async fn commit(&self, group: &GroupUid) {
+    pub(crate) async fn commit(&self, group: &GroupUid) {
         let committing = |info: &GroupInfo| info.status.attempt.as_ref().is_some_and(|a| a.phase == Phase::Committing);
         stands(&self.patient, group, "an attempt that all confirmed", committing).await;
         commit_waits(&self.patient).await;
@@ -121,7 +121,7 @@ impl Family {
     }
 
     /// Waits until all of `nodes` are in epoch `epoch`, and checks that they mean the same by it.
-    async fn in_epoch(&self, group: &GroupUid, epoch: u64, nodes: &[&NodeHandle]) -> EpochStatus {
+    pub(crate) async fn in_epoch(&self, group: &GroupUid, epoch: u64, nodes: &[&NodeHandle]) -> EpochStatus {
         let mut all = Vec::new();
         for node in nodes {
             let what = format!("epoch {epoch} in force");
@@ -148,7 +148,7 @@ impl Family {
     }
 
     /// Seals a PHR on the patient's node, and mines it.
-    async fn seal(&self, group: &GroupUid, to: SealedTo) -> RecordId {
+    pub(crate) async fn seal(&self, group: &GroupUid, to: SealedTo) -> RecordId {
         let body = json!({"bundle": bundle(), "to": to});
         let sealed: GroupPhrResponse = parsed(&post(&self.patient, &path(group, "/phr"), body).await);
         assert_eq!(sealed.record_ids.len(), 1);
@@ -157,7 +157,7 @@ impl Family {
     }
 
     /// Mines the epoch in force until it is final everywhere.
-    async fn finish(&self, group: &GroupUid, epoch: u64, nodes: &[&NodeHandle]) {
+    pub(crate) async fn finish(&self, group: &GroupUid, epoch: u64, nodes: &[&NodeHandle]) {
         self.mine(self.world.kit.params.confirmations).await;
         for node in nodes {
             let what = format!("finality of epoch {epoch}");

@@ -1,6 +1,6 @@
 //! A peer that speaks the ring's protocol as it pleases, and ways to look at what a node makes of it.
 
-use crate::common::PATIENCE;
+use crate::common::{PATIENCE, in_time, until_true};
 use crate::links::{CHAIN, Link};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::swarm::SwarmEvent;
@@ -55,7 +55,7 @@ impl Rogue {
                 }
             }
         });
-        let address = tokio::time::timeout(PATIENCE, ready).await.expect("awaited a rogue's link").unwrap();
+        let address = in_time("a rogue's link", ready).await.unwrap();
         Self { control, peer_id, address, swarm }
     }
 
@@ -90,8 +90,7 @@ pub(crate) fn framed(bytes: &[u8]) -> Vec<u8> {
 /// All that comes until the stream ends; whether it ended well is the first half.
 pub(crate) async fn read_to_end(stream: &mut Stream, what: &str) -> (bool, Vec<u8>) {
     let mut bytes = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
-    let read = read.unwrap_or_else(|_| panic!("awaited {what} for {PATIENCE:?}"));
+    let read = in_time(what, stream.read_to_end(&mut bytes)).await;
     (read.is_ok(), bytes)
 }
 
@@ -102,7 +101,7 @@ pub(crate) async fn drip(stream: &mut Stream, what: &str) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, dripping).await.unwrap_or_else(|_| panic!("awaited {what} for {PATIENCE:?}"));
+    in_time(what, dripping).await;
 }
 
 /// Where a node is, as others are told.
@@ -113,8 +112,7 @@ pub(crate) fn endpoint(node: &Link) -> Endpoint {
 impl Link {
     /// The next message for this node.
     pub(crate) async fn message(&mut self, what: &str) -> Incoming {
-        let next = tokio::time::timeout(PATIENCE, self.net.ring_incoming.recv()).await;
-        next.unwrap_or_else(|_| panic!("awaited {what} for {PATIENCE:?}")).expect("the node takes streams")
+        in_time(what, self.net.ring_incoming.recv()).await.expect("the node takes streams")
     }
 
     /// A counter's value.
@@ -125,14 +123,7 @@ impl Link {
 
     /// Waits until that many exchanges ended so.
     pub(crate) async fn until_count(&self, direction: &str, outcome: &str, least: u64) {
-        let counting = async {
-            while self.count(direction, outcome) < least {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, counting).await;
-        let found = self.count(direction, outcome);
-        waited
-            .unwrap_or_else(|_| panic!("awaited {least} exchanges {direction} that are {outcome}, there are {found}"));
+        let what = format!("{least} exchanges {direction} that are {outcome}");
+        until_true(&what, || self.count(direction, outcome) >= least).await;
     }
 }

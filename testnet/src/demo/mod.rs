@@ -6,7 +6,6 @@
 mod group;
 mod inputs;
 mod records;
-mod ring;
 mod show;
 mod summary;
 mod tamper;

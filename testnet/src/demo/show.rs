@@ -101,7 +101,12 @@ impl Summary {
         writeln!(f, "\nThe patient's group")?;
         for epoch in &first.epochs {
             writeln!(f, "  epoch {}: {}, committed in block {}", epoch.epoch, epoch.what, epoch.height)?;
-            for line in super::ring::draw(&epoch.ring) {
+            let place = |(i, name): (usize, &String)| {
+                let owner = if i == 0 { " ★" } else { "" };
+                crate::ring::Place { words: format!("{name}{owner}"), dot: "●".into() }
+            };
+            let places: Vec<_> = epoch.ring.iter().enumerate().map(place).collect();
+            for line in crate::ring::draw(&places).lines() {
                 writeln!(f, "      {line}")?;
             }
             let key: Vec<_> = epoch.fingerprint.as_bytes().chunks(4).take(8).map(String::from_utf8_lossy).collect();

@@ -38,7 +38,7 @@ fn report(name: &str, ids: bool) -> StatusReport {
 #[test]
 fn every_fixture_is_shown_as_its_page_says() {
     let mut wrong = Vec::new();
-    for name in ["empty", "one", "two", "three", "seven", "sixty-four", "member", "removed", "stopped"] {
+    for name in ["empty", "one", "two", "three", "seven", "sixty-four", "member", "changed", "removed", "stopped"] {
         let text = report(name, name == "seven").text(Style::plain());
         let page = folder().join(format!("{name}.txt"));
         if std::env::var_os("MEDRING_WRITE_FIXTURES").is_some() {
@@ -51,6 +51,13 @@ fn every_fixture_is_shown_as_its_page_says() {
         assert!(!text.contains('\x1b'), "{name} writes over the terminal");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_manual_shows_a_fixture() {
+    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md")).unwrap();
+    let page = report("changed", false).text(Style::plain());
+    assert!(manual.contains(&format!("```text\n{page}```\n")), "docs/cli.md should show this:\n{page}");
 }
 
 #[test]

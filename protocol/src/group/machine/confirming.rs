@@ -11,7 +11,7 @@ impl Machine {
     /// hold at once.
     pub(super) fn confirm_in(&mut self, env: &mut Env<'_>, from: &[u8], confirm: Confirm) -> Answer {
         let Some(attempt) = self.state.attempt.as_ref().filter(|a| a.gid == confirm.gid) else {
-            return self.elsewhere(from, confirm.gid);
+            return self.elsewhere(env.now_ms, from, confirm.gid);
         };
         let Some(place) = attempt.place_of_peer(from) else { return Answer::Refused(Refusal::WrongPeer) };
         let Some(slot) = attempt.confirms.get(usize::from(confirm.index)) else {
@@ -64,8 +64,8 @@ impl Machine {
     /// All confirmations are here, and hold: the epoch only lacks its EpochCommit on the chain.
     pub(super) fn try_committing(&mut self, env: &mut Env<'_>) {
         let Some(attempt) = self.state.attempt.as_ref() else { return };
-        let Some(th) = attempt.transcript() else { return };
         let Some(all) = attempt.confirms.iter().cloned().collect::<Option<Vec<_>>>() else { return };
+        let Some(th) = attempt.transcript() else { return };
         let macs: Vec<[u8; 32]> = all.iter().map(|c| c.mac).collect();
         let commit = ring::commit(&attempt.gid, &th, &macs);
         let record = ring::commit_record_id(&attempt.ed().chain, &attempt.ed().uploader, &commit);

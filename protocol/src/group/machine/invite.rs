@@ -6,7 +6,7 @@ use super::outbox::Letter;
 use super::state::{CANDIDATES_MAX, Candidate, INVITATIONS_MAX, Invited, PEOPLE_MAX, State};
 use crate::group::message::{Answer, Join, Refusal};
 use crate::group::ticket::{Ticket, check_join, join_message};
-use crate::hash::{Tag, h};
+use crate::hash::{ParticipantId, Tag, h};
 use crate::kdf::Suite;
 
 /// Longest name in an invitation, characters.
@@ -55,7 +55,8 @@ impl Machine {
         env.rng.fill_bytes(&mut token);
         let owner = self.state.owner;
         let owning = self.state.owning.as_mut().ok_or(CommandError::NotOwner { owner })?;
-        owning.invitations.retain(|i| i.expires_ms > env.now_ms);
+        let waits = |used_by: Option<ParticipantId>| used_by.is_none_or(|id| owning.candidates.contains_key(&id));
+        owning.invitations.retain(|i| i.expires_ms > env.now_ms && waits(i.used_by));
         let length = name.chars().count();
         if length == 0 || length > NAME_CHARS_MAX || name.chars().any(char::is_control) {
             return Err(CommandError::Bound(format!("a name has 1 to {NAME_CHARS_MAX} characters")));
@@ -63,7 +64,7 @@ impl Machine {
         if expires_ms <= env.now_ms {
             return Err(CommandError::Bound("an invitation must be good for some time".into()));
         }
-        if owning.invitations.len() >= INVITATIONS_MAX {
+        if owning.invitations.iter().filter(|i| i.used_by.is_none()).count() >= INVITATIONS_MAX {
             let why = format!("{INVITATIONS_MAX} invitations are open; wait until some are taken up or out of date");
             return Err(CommandError::Bound(why));
         }
@@ -79,13 +80,16 @@ impl Machine {
             return Answer::Refused(Refusal::WrongPeer);
         }
         let hash = token_hash(&join.token);
-        let Some(at) = owning.invitations.iter().position(|i| i.token_hash == hash) else {
+        let id = join.keys.id();
+        let at = owning.invitations.iter().position(|i| i.token_hash == hash);
+        if at.is_none() && !self.state.ring().contains(&id) {
             return Answer::Refused(Refusal::Invitation);
-        };
+        }
         let Ok(code) = check_join(&self.state.chain, &self.state.group, &self.id, join) else {
             return Answer::Refused(Refusal::BadSignature);
         };
-        let id = join.keys.id();
+        // A used token is forgotten once its candidate is a member, which may not know yet that it was heard.
+        let Some(at) = at else { return Answer::Taken };
         let Some(invited) = owning.invitations.get(at).cloned() else { return Answer::Refused(Refusal::Invitation) };
         if invited.used_by == Some(id) {
             return Answer::Taken;

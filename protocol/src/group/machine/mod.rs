@@ -53,6 +53,7 @@ use crate::group::message::{Answer, GroupUid, Message, Proposal, Refusal};
 use crate::hash::{ChainId, Gid, ParticipantId};
 use outbox::{Letter, Sent, Try};
 use presence::Presence;
+use propose::Ahead;
 use secrets::Secrets;
 use state::{Owning, STATE_BYTES_MAX, STATE_FORMAT, State, Stop};
 use std::collections::{BTreeMap, VecDeque};
@@ -72,6 +73,8 @@ pub struct Machine {
     sent: BTreeMap<SendId, Sent>,
     sends: u64,
     presence: BTreeMap<ParticipantId, Presence>,
+    /// Who speaks of an epoch that is not known here; one entry for each sender whose place is known.
+    ahead: BTreeMap<ParticipantId, Ahead>,
     /// Whom [`Event::Waiting`] named last.
     waiting_for: Vec<ParticipantId>,
     /// Whether it was seen to that others know this node.
@@ -109,6 +112,7 @@ impl Machine {
             sent: BTreeMap::new(),
             sends: 0,
             presence: BTreeMap::new(),
+            ahead: BTreeMap::new(),
             waiting_for: Vec::new(),
             announced: false,
             submitted: false,

@@ -108,6 +108,12 @@ impl Machine {
         }
     }
 
+    /// Takes one letter back.
+    fn unpost_one(&mut self, to: ParticipantId, letter: Letter) {
+        self.changed |= self.state.outbox.remove(&(to, letter));
+        self.tries.remove(&(to, letter));
+    }
+
     /// Sends what is due.
     pub(super) fn send_due(&mut self, env: &Env<'_>) {
         let due: Vec<_> = (self.state.outbox.iter())
@@ -117,7 +123,7 @@ impl Machine {
         for (to, letter) in due {
             let endpoint = self.state.endpoints.get(&to).cloned();
             let (Some(message), Some(endpoint)) = (self.message(to, letter), endpoint) else {
-                self.unpost(|t, l| *t == to && *l == letter);
+                self.unpost_one(to, letter);
                 continue;
             };
             let id = self.next_send();
@@ -167,11 +173,11 @@ impl Machine {
                 entry.tries = entry.tries.saturating_add(1);
             }
             Some(Answer::Taken | Answer::Stale) => {
-                self.unpost(|t, l| *t == to && *l == letter);
+                self.unpost_one(to, letter);
                 self.letter_taken(env, to, letter, answer == Some(Answer::Taken));
             }
             Some(Answer::Refused(why)) => {
-                self.unpost(|t, l| *t == to && *l == letter);
+                self.unpost_one(to, letter);
                 self.letter_refused(env, to, letter, why);
             }
         }

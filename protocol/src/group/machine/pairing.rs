@@ -124,9 +124,9 @@ impl Machine {
     }
 
     /// Where to look for a message of an attempt: `Ok` if it is the one under way and the sender has the place it says.
-    fn neighbour(&mut self, from: &[u8], gid: Gid, place: impl Fn(&Attempt) -> u16) -> Result<(), Answer> {
+    fn neighbour(&mut self, now_ms: u64, from: &[u8], gid: Gid, place: impl Fn(&Attempt) -> u16) -> Result<(), Answer> {
         let Some(attempt) = self.state.attempt.as_ref().filter(|a| a.gid == gid) else {
-            return Err(self.elsewhere(from, gid));
+            return Err(self.elsewhere(now_ms, from, gid));
         };
         if attempt.place_of_peer(from) == Some(place(attempt)) {
             return Ok(());
@@ -135,7 +135,7 @@ impl Machine {
     }
 
     pub(super) fn m1_in(&mut self, env: &mut Env<'_>, from: &[u8], m1: M1) -> Answer {
-        if let Err(answer) = self.neighbour(from, m1.gid, Attempt::before) {
+        if let Err(answer) = self.neighbour(env.now_ms, from, m1.gid, Attempt::before) {
             return answer;
         }
         let Some(attempt) = self.state.attempt.as_ref() else { return Answer::Stale };
@@ -172,7 +172,7 @@ impl Machine {
     }
 
     pub(super) fn m2_in(&mut self, env: &mut Env<'_>, from: &[u8], m2: M2) -> Answer {
-        if let Err(answer) = self.neighbour(from, m2.gid, Attempt::after) {
+        if let Err(answer) = self.neighbour(env.now_ms, from, m2.gid, Attempt::after) {
             return answer;
         }
         let Some(attempt) = self.state.attempt.as_ref() else { return Answer::Stale };
@@ -202,7 +202,7 @@ impl Machine {
     }
 
     pub(super) fn m3_in(&mut self, env: &mut Env<'_>, from: &[u8], m3: M3) -> Answer {
-        if let Err(answer) = self.neighbour(from, m3.gid, Attempt::before) {
+        if let Err(answer) = self.neighbour(env.now_ms, from, m3.gid, Attempt::before) {
             return answer;
         }
         let Some(attempt) = self.state.attempt.as_ref() else { return Answer::Stale };

@@ -8,9 +8,19 @@ use super::pairing::is_kept;
 use super::state::{Attempt, Epoch, OUTBOX_MAX, ids, index};
 use crate::group::descriptor::EpochDescriptor;
 use crate::group::message::{Answer, Endpoint, Phase, Proposal, Refusal};
-use crate::hash::Gid;
+use crate::hash::{Gid, ParticipantId};
 use crate::identity::Role;
 use std::collections::BTreeSet;
+
+/// A member that speaks of an epoch whose descriptor is not here yet. Not stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    gid: Gid,
+    /// Of its first message, ms.
+    since_ms: u64,
+    /// When it was last asked for the descriptor, ms.
+    asked_ms: Option<u64>,
+}
 
 impl Attempt {
     /// A fresh attempt; `None` if this participant has no place in it.
@@ -218,6 +228,7 @@ impl Machine {
         proposal.endpoints.retain(|e| e.is_well_formed() && proposal.ed.roster.iter().any(|m| m.peer_id == e.peer_id));
         proposal.endpoints.truncate(proposal.ed.roster.len());
         let gid = proposal.ed.gid();
+        self.ahead.retain(|_, ahead| ahead.gid != gid);
         self.state.note_seen(&proposal.ed, gid);
         let until_ms = env.now_ms.saturating_add(self.step_limit_ms());
         self.state.attempt = Some(Attempt::new(proposal, place, Phase::Pairing, until_ms));
@@ -250,7 +261,7 @@ impl Machine {
     }
 
     /// A message for an epoch that is not under way here: finished, or not yet known.
-    pub(super) fn elsewhere(&mut self, from: &[u8], gid: Gid) -> Answer {
+    pub(super) fn elsewhere(&mut self, now_ms: u64, from: &[u8], gid: Gid) -> Answer {
         if self.state.seen.values().any(|seen| *seen == gid) {
             return Answer::Stale;
         }
@@ -259,14 +270,30 @@ impl Machine {
         }
         // Who speaks of an epoch can show its descriptor: so two games of the owner come to light.
         let sender = self.state.endpoints.iter().find(|(_, e)| e.peer_id == from).map(|(id, _)| *id);
-        if let Some(sender) = sender {
-            let waiting = (self.state.outbox.iter())
-                .any(|(to, letter)| *to == sender && matches!(letter, Letter::WantProposal(_)));
-            if !waiting {
-                self.post(sender, Letter::WantProposal(gid));
-            }
+        if let Some(sender) = sender.filter(|sender| self.asks_for_proposal(now_ms, *sender, gid)) {
+            self.post(sender, Letter::WantProposal(gid));
         }
         Answer::Later
+    }
+
+    /// Whether a sender is to be asked for the descriptor of an epoch it speaks of. In a ring of n all n − 1 may speak before the
+    /// descriptor comes, each is told to say it again later, and a descriptor is n times as long as what they say: so whoever
+    /// says it again is asked, one at a time.
+    fn asks_for_proposal(&mut self, now_ms: u64, sender: ParticipantId, gid: Gid) -> bool {
+        let patience_ms = self.config.resend_interval_ms;
+        let is_over = |since_ms: u64| now_ms >= since_ms.saturating_add(patience_ms);
+        let asking = self.ahead.values().any(|a| a.gid == gid && a.asked_ms.is_some_and(|ms| !is_over(ms)));
+        let waiting =
+            self.state.outbox.iter().any(|(to, letter)| *to == sender && matches!(letter, Letter::WantProposal(_)));
+        let ahead = self.ahead.entry(sender).or_insert(Ahead { gid, since_ms: now_ms, asked_ms: None });
+        if ahead.gid != gid {
+            *ahead = Ahead { gid, since_ms: now_ms, asked_ms: None };
+        }
+        if asking || waiting || !is_over(ahead.since_ms) {
+            return false;
+        }
+        ahead.asked_ms = Some(now_ms);
+        true
     }
 
     /// Somebody asks for a descriptor: anyone in it may have it. From the owner, with all that it holds of this epoch, for who

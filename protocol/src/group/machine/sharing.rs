@@ -52,7 +52,7 @@ impl Machine {
     pub(super) fn share_in(&mut self, env: &mut Env<'_>, from: &[u8], share: Share) -> Answer {
         let Some(attempt) = self.state.attempt.as_ref().filter(|a| a.gid == share.gid) else {
             self.late_share(&share);
-            return self.elsewhere(from, share.gid);
+            return self.elsewhere(env.now_ms, from, share.gid);
         };
         if attempt.place_of_peer(from).is_none() {
             return Answer::Refused(Refusal::WrongPeer);

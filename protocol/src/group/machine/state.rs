@@ -10,7 +10,7 @@ use crate::record::EpochCommit;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Invitations open at once.
+/// Invitations open at once; those used are kept besides while their candidates wait.
 pub(super) const INVITATIONS_MAX: usize = 64;
 /// Candidates who wait for the owner's decision.
 pub(super) const CANDIDATES_MAX: usize = 64;

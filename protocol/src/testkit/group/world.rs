@@ -25,6 +25,8 @@ const BLOCK_MS: u64 = 5_000;
 pub(super) const UNDELIVERED_MS: u64 = 1_000;
 /// A node that died is back after this, ms.
 const RESTART_MS: u64 = 700;
+/// How often a large group is looked at, ms.
+const LOOK_MS: u64 = 100;
 /// Ticks at one instant after which a deadline counts as one that never passes.
 const SPINS_MAX: u32 = 1_000;
 
@@ -390,14 +392,19 @@ impl World {
         }
     }
 
-    /// Runs until it is so; fails after `limit_ms` of virtual time.
+    /// Runs until it is so; fails after `limit_ms` of virtual time. A large group is looked at every [`LOOK_MS`] only, since
+    /// each look goes through all its members.
     pub fn until(&mut self, limit_ms: u64, awaited: &str, is_so: impl Fn(&World) -> bool) {
         let end = self.now_ms + limit_ms;
         while !is_so(self) {
             if self.now_ms > end {
                 self.fail(&format!("after {} s of virtual time not so: {awaited}", limit_ms / 1_000));
             }
+            let next_look_ms = if self.thorough { self.now_ms } else { self.now_ms + LOOK_MS };
             self.step();
+            while self.now_ms < next_look_ms {
+                self.step();
+            }
         }
     }
 
