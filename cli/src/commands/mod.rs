@@ -8,6 +8,7 @@ mod genesis;
 mod group;
 mod key;
 mod node;
+mod node_check;
 mod peers;
 mod record;
 mod scan;

@@ -1,6 +1,6 @@
 //! `medring node`: a node on this machine.
 
-use super::scan;
+use super::{node_check, scan};
 use crate::context::{Context, read_genesis};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
@@ -24,6 +24,8 @@ pub(crate) enum NodeCommand {
     Init(InitArgs),
     /// Run a node in the foreground until SIGTERM or Ctrl-C
     Run(RunArgs),
+    /// Tell what would keep a node from starting or from finding others
+    Check(RunArgs),
     /// Show where the node stands
     Status(StatusArgs),
     /// Ask the node to stop, and wait until it has
@@ -53,7 +55,7 @@ pub(crate) struct InitArgs {
     mine: bool,
 }
 
-/// `medring node run`.
+/// `medring node run` and `medring node check`.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
     /// Configuration file [default: config.toml in the data folder, if it is there]
@@ -84,6 +86,7 @@ pub(super) fn run(command: NodeCommand, context: &Context) -> Outcome {
     match command {
         NodeCommand::Init(args) => init(&args, context),
         NodeCommand::Run(args) => run_node(&args, context),
+        NodeCommand::Check(args) => node_check::check(&configured(&args, context)?.0, context),
         NodeCommand::Status(args) => status(&args, context),
         NodeCommand::Stop(args) => stop(&args, context),
     }
@@ -164,7 +167,8 @@ fn load(file: Option<&Path>, flags: &ConfigPatch) -> Outcome<config::Config> {
     config::load(file, unicode, flags).map_err(|e| Failure::new(Exit::Config, e.to_string()))
 }
 
-fn run_node(args: &RunArgs, context: &Context) -> Outcome {
+/// What these flags, the environment and the file together say, and which file that is.
+fn configured(args: &RunArgs, context: &Context) -> Outcome<(config::Config, Option<PathBuf>)> {
     let refused = |e: config::ConfigError| Failure::new(Exit::Config, e.to_string());
     let mut flags = ConfigPatch::default();
     if let Some(dir) = &context.data_dir_given {
@@ -178,7 +182,11 @@ fn run_node(args: &RunArgs, context: &Context) -> Outcome {
     }
     let beside = context.data_dir.join("config.toml");
     let file = args.config.clone().or_else(|| beside.is_file().then_some(beside));
-    let config = load(file.as_deref(), &flags)?;
+    Ok((load(file.as_deref(), &flags)?, file))
+}
+
+fn run_node(args: &RunArgs, context: &Context) -> Outcome {
+    let (config, file) = configured(args, context)?;
     driver::run(config).map_err(|e| match Exit::from_code(e.exit_code()) {
         Exit::NoInput if file.is_none() => {
             let init = context.command("node init --genesis FILE");

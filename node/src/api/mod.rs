@@ -7,6 +7,8 @@ mod chain;
 mod group_types;
 mod groups;
 mod guard;
+mod peer_types;
+mod peers;
 mod people;
 mod problem;
 mod records;
@@ -55,7 +57,10 @@ fn router(node: NodeHandle) -> Router {
         .route("/metrics", get(status::metrics))
         .route("/v1/status", get(status::status))
         .route("/v1/genesis", get(status::genesis))
-        .route("/v1/peers", get(status::peers).post(status::connect))
+        .route("/v1/peers", get(peers::list).post(peers::connect))
+        .route("/v1/peers/known", get(peers::known))
+        .route("/v1/peers/bans", get(peers::bans).post(peers::ban))
+        .route("/v1/peers/unban", post(peers::unban))
         .route("/v1/testnet/isolate", post(status::isolate))
         .route("/v1/records", get(records::list).post(records::submit).layer(record_limit))
         .route("/v1/records/{id}", get(records::one))

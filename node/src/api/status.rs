@@ -1,11 +1,7 @@
-//! How the node is, whom it is linked to, and its figures.
+//! How the node is, and its figures.
 
 use super::problem::ApiError;
-use super::types::{
-    ConnectRequest, ConnectResponse, GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PeerInfo,
-    PeersResponse, PoolInfo, StatusResponse, TipInfo,
-};
-use crate::config::{ADDRESS_FORM, check_address};
+use super::types::{GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PoolInfo, StatusResponse, TipInfo};
 use crate::driver::{NodeHandle, now_ms};
 use axum::Json;
 use axum::extract::State;
@@ -62,37 +58,6 @@ pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<Status
 
 pub(super) async fn genesis(State(node): State<NodeHandle>) -> Json<GenesisFile> {
     Json(GenesisFile::new(node.params().clone()))
-}
-
-pub(super) async fn peers(State(node): State<NodeHandle>) -> Json<PeersResponse> {
-    let snapshot = node.snapshot();
-    let said = |peer| snapshot.peers.iter().find(|p| p.peer == peer).and_then(|p| p.status.as_ref());
-    let peers = node.links().into_iter().map(|link| {
-        let status = said(link.peer);
-        PeerInfo {
-            peer_id: link.peer_id.to_string(),
-            address: link.address.to_string(),
-            direction: link.direction,
-            agent: status.map(|s| s.agent.clone()),
-            height: status.map(|s| s.height),
-            tip: status.map(|s| s.tip),
-            connected_ms: link.since_ms,
-        }
-    });
-    Json(PeersResponse { peers: peers.collect() })
-}
-
-pub(super) async fn connect(
-    State(node): State<NodeHandle>,
-    body: Result<Json<ConnectRequest>, JsonRejection>,
-) -> Result<Json<ConnectResponse>, ApiError> {
-    let Json(ConnectRequest { address }) = body?;
-    let form = format!("use {ADDRESS_FORM}, with or without /p2p/PEERID after it");
-    let address: Multiaddr =
-        address.parse().map_err(|e| ApiError::bad_request(format!("{address:?} is no address: {e}"), form.clone()))?;
-    check_address(&address, true).map_err(|problem| ApiError::bad_request(format!("the request {problem}"), form))?;
-    let peer_id = node.connect(address).await?.to_string();
-    Ok(Json(ConnectResponse { peer_id }))
 }
 
 pub(super) async fn isolate(

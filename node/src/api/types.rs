@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 pub use super::aphr_types::*;
 pub use super::group_types::*;
+pub use super::peer_types::*;
 pub use crate::aphr::{AphrReport, ConflictShown, SourceReport, Summary, Verdict, VitalShown};
 pub use crate::group::AphrPolicy;
 pub use crate::net::Direction;
@@ -104,47 +105,6 @@ pub struct ParticipantInfo {
     /// As what it is enrolled at the tip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-}
-
-/// `GET /v1/peers`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeersResponse {
-    /// Linked peers, oldest first.
-    pub peers: Vec<PeerInfo>,
-}
-
-/// A linked peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeerInfo {
-    /// Its libp2p id.
-    pub peer_id: String,
-    /// Its address.
-    pub address: String,
-    /// Who opened the link.
-    pub direction: Direction,
-    /// Its software, once it said so.
-    pub agent: Option<String>,
-    /// Its height, once it said so.
-    pub height: Option<u64>,
-    /// Its tip, once it said so.
-    pub tip: Option<BlockId>,
-    /// When the link was opened.
-    pub connected_ms: u64,
-}
-
-/// `POST /v1/peers`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConnectRequest {
-    /// `/ip4/ADDRESS/tcp/PORT` or `/ip4/ADDRESS/udp/PORT/quic-v1`, with or without `/p2p/PEERID`.
-    pub address: String,
-}
-
-/// Its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConnectResponse {
-    /// The peer found there.
-    pub peer_id: String,
 }
 
 /// `POST /v1/testnet/isolate`, and its answer.

@@ -50,6 +50,12 @@ pub struct NetworkConfig {
     pub listen: Vec<Multiaddr>,
     /// Nodes to stay linked to, with or without `/p2p/PEERID`.
     pub bootstrap: Vec<Multiaddr>,
+    /// Addresses others reach this node at, where they differ from `listen`.
+    pub announce: Vec<Multiaddr>,
+    /// Whether further nodes are looked for through those that are linked.
+    pub discovery: bool,
+    /// Whether nodes are looked for on the local network, and this one is shown there.
+    pub mdns: bool,
     /// Most links at one time, 1 … 250; a quarter is kept for links we open.
     pub max_peers: u32,
     /// A file to which every outgoing payload is copied before it is encrypted; test networks only.
@@ -158,6 +164,9 @@ impl Default for NetworkConfig {
         Self {
             listen: vec![loopback().with(Protocol::Tcp(0)), quic],
             bootstrap: Vec::new(),
+            announce: Vec::new(),
+            discovery: true,
+            mdns: false,
             max_peers: 64,
             capture: None,
         }
@@ -205,6 +214,9 @@ impl Config {
         }
         for address in &self.network.bootstrap {
             check_address(address, true).map_err(|p| ConfigError::Value { key: "network.bootstrap", problem: p })?;
+        }
+        for address in &self.network.announce {
+            check_address(address, false).map_err(|p| ConfigError::Value { key: "network.announce", problem: p })?;
         }
         if !(1..=250).contains(&self.network.max_peers) {
             return fail("network.max_peers", format!("is {}; use 1 … 250", self.network.max_peers));

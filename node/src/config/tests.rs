@@ -65,6 +65,7 @@ fn values_out_of_bounds_are_refused() {
         ("[network]\nlisten = []", "network.listen"),
         ("[network]\nlisten = [\"/ip4/127.0.0.1/udp/1\"]", "network.listen"),
         ("[network]\nbootstrap = [\"/dns4/x/tcp/1\"]", "network.bootstrap"),
+        ("[network]\nannounce = [\"/ip4/192.0.2.1/udp/1\"]", "network.announce"),
         ("[mining]\nthreads = 257", "mining.threads"),
         ("[mining]\nhashes_per_second = 0", "mining.hashes_per_second"),
         ("[mining]\nnice = 20", "mining.nice"),

@@ -188,6 +188,8 @@ pub enum Output {
         peer: Peer,
         /// Why, for the log.
         reason: String,
+        /// Whether it proved that it does not keep to the rules: then it is not welcome for a while.
+        fault: bool,
     },
     /// The answer to one [`Input::Submit`].
     Submitted {

@@ -89,7 +89,7 @@ impl<E: Engine> NodeCore<E> {
 
     pub(super) fn on_connected(&mut self, peer: Peer) {
         if self.peers.len() >= limits::PEERS_MAX {
-            self.out(Output::Disconnect { peer, reason: "too many peers".into() });
+            self.out(Output::Disconnect { peer, reason: "too many peers".into(), fault: false });
             return;
         }
         self.peers.insert(peer, PeerState::new(self.now_ms));
@@ -111,7 +111,7 @@ impl<E: Engine> NodeCore<E> {
                 self.chain, self.config.params.name, status.chain, status.chain_name
             );
             self.event(Event::WrongNetwork { peer, theirs: status });
-            self.out(Output::Disconnect { peer, reason });
+            self.out(Output::Disconnect { peer, reason, fault: false });
             return;
         }
         if status.version == 0 {
@@ -139,7 +139,15 @@ impl<E: Engine> NodeCore<E> {
         state.dropped = true;
         self.leave_sync_peer(peer);
         self.event(Event::PeerFault { peer, reason: reason.to_owned() });
-        self.out(Output::Disconnect { peer, reason: reason.to_owned() });
+        self.out(Output::Disconnect { peer, reason: reason.to_owned(), fault: true });
+    }
+
+    /// A link is of no use, and nobody is to blame for certain.
+    fn leave(&mut self, peer: Peer, reason: &str) {
+        let Some(state) = self.peers.get_mut(&peer).filter(|state| !state.dropped) else { return };
+        state.dropped = true;
+        self.leave_sync_peer(peer);
+        self.out(Output::Disconnect { peer, reason: reason.to_owned(), fault: false });
     }
 
     /// The answer to a question of ours. One to a question given up long ago is nobody's.
@@ -176,7 +184,7 @@ impl<E: Engine> NodeCore<E> {
         };
         let mute: Vec<Peer> = self.peers.iter().filter(|(_, state)| mute(state)).map(|(peer, _)| *peer).collect();
         for peer in mute {
-            self.fault(peer, "did not say where it stands in time");
+            self.leave(peer, "did not say where it stands in time");
         }
         if now_ms < self.timers.status_ms {
             return;

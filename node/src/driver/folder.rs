@@ -139,6 +139,10 @@ impl Folder {
         self.path.join("node.key")
     }
 
+    pub(super) fn peers(&self) -> PathBuf {
+        self.path.join("peers.json")
+    }
+
     pub(super) fn write_token(&self, token: &ApiToken) -> Result<(), StartError> {
         let line = zeroize::Zeroizing::new(format!("{}\n", token.expose()));
         Ok(write_private(&self.path.join(TOKEN_FILE), line.as_bytes())?)

@@ -5,7 +5,7 @@ use super::{ApiToken, MineError, Shutdown, mining};
 use crate::core::{Event, Snapshot, SubmitError};
 use crate::group::GroupHandle;
 use crate::miner::Miner;
-use crate::net::{Command, ConnectError, Link};
+use crate::net::{Ban, Command, ConnectError, Known, Link, Target};
 use crate::telemetry::Metrics;
 use crate::wallet::Wallet;
 use libp2p::{Multiaddr, PeerId};
@@ -189,6 +189,36 @@ impl NodeHandle {
         answer.await.map_err(|_| stopping())?
     }
 
+    /// Peers it remembers, by id.
+    pub async fn known_peers(&self) -> Result<Vec<Known>, ConnectError> {
+        self.ask_net(|reply| Command::Known { reply }).await
+    }
+
+    /// Who is banned, those whose ban ends first in front.
+    pub async fn bans(&self) -> Result<Vec<Ban>, ConnectError> {
+        self.ask_net(|reply| Command::Bans { reply }).await
+    }
+
+    /// Bans somebody; once this returns `Ok` that is on disk.
+    pub async fn ban(&self, ban: Ban) -> Result<(), ConnectError> {
+        self.ask_net(|written| Command::Ban { ban, written }).await.map_err(|_| not_stored())
+    }
+
+    /// Ends a ban; once this returns `Ok` that is on disk. `Ok(false)`: there was none.
+    pub async fn unban(&self, target: Target) -> Result<bool, ConnectError> {
+        let (written, on_disk) = oneshot::channel();
+        let was = self.ask_net(|reply| Command::Unban { target, reply, written }).await?;
+        on_disk.await.map_err(|_| not_stored())?;
+        Ok(was)
+    }
+
+    async fn ask_net<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, ConnectError> {
+        let stopping = || ConnectError("the node is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        self.0.net.send(command(reply)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+
     /// Cuts all links and refuses new ones, or ends that. Test networks only: `Err` on others.
     pub async fn isolate(&self, on: bool) -> Result<(), ConnectError> {
         if !self.params().is_testnet() {
@@ -218,4 +248,8 @@ impl NodeHandle {
             Err(_) => Stopped::Failed("the node's supervisor is gone".into()),
         }
     }
+}
+
+fn not_stored() -> ConnectError {
+    ConnectError("it holds until the node stops, and could not be stored; see the node's log".into())
 }

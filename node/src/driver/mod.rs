@@ -9,6 +9,7 @@
 //! | workers → core | jobs under way | never |
 //! | events | 4,096 | a slow subscriber is told how many it missed |
 
+mod check;
 mod clock;
 mod core_thread;
 mod error;
@@ -23,6 +24,7 @@ mod start;
 mod wallet_task;
 mod workers;
 
+pub use check::{Finding, Standing, check};
 pub use clock::now_ms;
 pub(crate) use clock::os_rng;
 pub use error::StartError;
@@ -32,6 +34,7 @@ pub use handle::{NodeHandle, NodeInfo, Stopped};
 pub use mining::MineError;
 pub use run::{RunError, run};
 pub use start::Node;
+use start::read_genesis;
 
 /// Asks a node, and whoever else holds a clone, to stop.
 pub type Shutdown = tokio_util::sync::CancellationToken;

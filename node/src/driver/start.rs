@@ -86,7 +86,8 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     Ok(Opened { folder, params, store, wallet, groups, key, capture })
 }
 
-fn read_genesis(path: &Path) -> Result<Params, StartError> {
+/// The parameters in a genesis file.
+pub(super) fn read_genesis(path: &Path) -> Result<Params, StartError> {
     let bytes = std::fs::read(path).map_err(|source| StartError::GenesisRead { path: path.to_owned(), source })?;
     let file = GenesisFile::parse(&bytes).map_err(|source| StartError::Genesis { path: path.to_owned(), source })?;
     Ok(file.params)
@@ -162,7 +163,8 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     };
     tokio::spawn(event_log::run(events.subscribe(), params.chain_id().to_string(), clock::now_ms));
     let (inputs_tx, inputs) = mpsc::channel(INPUTS_MAX);
-    let net_config = net_config(&config, &params, key, (capture, machine.metrics.clone()));
+    let mut net_config = net_config(&config, &params, key, (capture, machine.metrics.clone()));
+    net_config.peers_file = Some(folder.peers());
     let Net { commands, links, peer_id, listen, ring, ring_incoming: incoming, task: net_task } =
         net::start(net_config, inputs_tx, events.clone(), stop.clone()).await?;
 
@@ -253,15 +255,16 @@ fn net_config(
     (capture, metrics): (Capture, Arc<Metrics>),
 ) -> NetConfig {
     NetConfig {
-        key,
-        chain: params.chain_id(),
-        agent: concat!("medring/", env!("CARGO_PKG_VERSION")).into(),
         listen: config.network.listen.clone(),
         bootstrap: config.network.bootstrap.clone(),
+        announce: config.network.announce.clone(),
         max_peers: config.network.max_peers,
+        discovery: config.network.discovery,
+        mdns: config.network.mdns,
+        seed: clock::os_rng().random(),
         capture,
         metrics,
-        now_ms: clock::now_ms,
+        ..NetConfig::new(key, params.chain_id(), clock::now_ms)
     }
 }
 

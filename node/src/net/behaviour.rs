@@ -3,15 +3,19 @@
 use super::NetConfig;
 use super::codec::{StatusCodec, SyncCodec};
 use super::gate::Gate;
+use super::known::Bans;
 use super::ring::Inlet;
+use super::scoring;
 use crate::core::Topic;
 use libp2p::gossipsub::{
     self, IdentTopic, MessageAuthenticity, TopicHash, ValidationMode, WhitelistSubscriptionFilter,
 };
+use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, Swarm, connection_limits, identify, memory_connection_limits, ping};
-use libp2p::{noise, tcp, yamux};
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{PeerId, noise, tcp, yamux};
+use libp2p::{StreamProtocol, Swarm, connection_limits, identify, kad, mdns, memory_connection_limits, ping};
 use medring_protocol::{ChainId, limits};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -26,6 +30,10 @@ const QUIC_STREAM_BYTES_MAX: u32 = 1024 * 1024;
 const QUIC_LINK_BYTES_MAX: u32 = 4 * 1024 * 1024;
 /// Until an answer must be complete.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest message of Kademlia, with twenty peers in it.
+const KAD_PACKET_BYTES_MAX: usize = 16 * 1024;
+/// How often Kademlia looks through its own neighbourhood.
+const KAD_BOOTSTRAP_INTERVAL: Duration = Duration::from_secs(300);
 /// Until a status must be acknowledged.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Gossip waits this long for a slow link before it is dropped from that link's queue.
@@ -37,13 +45,16 @@ const _: () = assert!(GOSSIP_DUPLICATE_TIMEOUT.as_millis() < crate::core::limits
 /// Share of the machine's memory above which this process takes no new links.
 const MEMORY_SHARE_MAX: f64 = 0.5;
 
+/// Gossip of two topics.
+pub(super) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>;
+
 /// All protocols on every link.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) gate: Gate,
     pub(super) limits: connection_limits::Behaviour,
     pub(super) memory: memory_connection_limits::Behaviour,
-    pub(super) gossip: gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>,
+    pub(super) gossip: Gossip,
     pub(super) status: request_response::Behaviour<StatusCodec>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     /// Streams to members of groups. Those from them are the inlet's: this one would drop what comes faster than it is taken.
@@ -51,6 +62,8 @@ pub(super) struct Behaviour {
     pub(super) ring_inlet: Inlet,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
+    pub(super) kad: Toggle<kad::Behaviour<MemoryStore>>,
+    pub(super) mdns: Toggle<mdns::tokio::Behaviour>,
 }
 
 /// The two gossip topics of one chain.
@@ -86,10 +99,23 @@ fn message_id(message: &gossipsub::Message) -> gossipsub::MessageId {
     gossipsub::MessageId::from(digest[..20].to_vec())
 }
 
-fn gossip(
-    topics: &Topics,
-) -> Result<gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>, String> {
-    let config = gossipsub::ConfigBuilder::default()
+/// Gossip with settings that fit: large messages, few peers, explicit verdicts.
+pub(super) fn gossip(topics: &Topics) -> Result<Gossip, String> {
+    let config = gossip_config()?;
+    let allowed = [Topic::Records, Topic::Blocks].map(|topic| topics.ident(topic).hash()).into();
+    let filter = WhitelistSubscriptionFilter(allowed);
+    let mut gossip =
+        gossipsub::Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)?;
+    for topic in [Topic::Records, Topic::Blocks] {
+        gossip.subscribe(topics.ident(topic)).map_err(|e| e.to_string())?;
+    }
+    gossip.with_peer_score(scoring::params(topics), scoring::thresholds())?;
+    Ok(gossip)
+}
+
+/// What differs from the library's defaults, which fit small messages that anyone may forward unseen.
+fn gossip_config() -> Result<gossipsub::Config, String> {
+    gossipsub::ConfigBuilder::default()
         .mesh_n(6)
         .mesh_n_low(4)
         .mesh_n_high(12)
@@ -109,32 +135,61 @@ fn gossip(
         .flood_publish(false)
         .idontwant_on_publish(true)
         .build()
-        .map_err(|e| e.to_string())?;
-    let allowed = [Topic::Records, Topic::Blocks].map(|topic| topics.ident(topic).hash()).into();
-    let filter = WhitelistSubscriptionFilter(allowed);
-    let mut gossip =
-        gossipsub::Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)?;
-    for topic in [Topic::Records, Topic::Blocks] {
-        gossip.subscribe(topics.ident(topic)).map_err(|e| e.to_string())?;
-    }
-    Ok(gossip)
+        .map_err(|e| e.to_string())
 }
 
-/// Links: all, inbound (a quarter is kept for those we open), and two to one peer (both may have dialled).
+/// Most inbound peers: a quarter of all links is kept for those we open.
+pub(super) fn inbound_max(max_peers: u32) -> u32 {
+    (max_peers - max_peers / 4).max(1)
+}
+
+/// Inbound links above the bound that stand for a moment, until it is decided who goes.
+const SPARE_LINKS: u32 = 4;
+
+/// Links: all, inbound, and two to one peer (both may have dialled).
 fn link_limits(max_peers: u32) -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
-        .with_max_established(Some(max_peers))
-        .with_max_established_incoming(Some((max_peers - max_peers / 4).max(1)))
+        .with_max_established(Some(max_peers + SPARE_LINKS))
+        .with_max_established_incoming(Some(inbound_max(max_peers) + SPARE_LINKS))
         .with_max_established_outgoing(Some(max_peers))
         .with_max_established_per_peer(Some(2))
         .with_max_pending_incoming(Some(32))
         .with_max_pending_outgoing(Some(32))
 }
 
-/// A swarm for `chain` with this node's key. `Err` is a bug in the settings above.
-pub(super) fn swarm(config: &NetConfig, topics: &Topics, ring_inlet: Inlet) -> Result<Swarm<Behaviour>, String> {
-    let sync_name = format!("/medring/{}/sync/1", hex::encode(&config.chain.0[..8]));
-    let sync_name = StreamProtocol::try_from_owned(sync_name).map_err(|e| e.to_string())?;
+/// `/medring/CHAIN/WHAT/1`, CHAIN being the first 8 bytes of the chain id in hex.
+pub(super) fn protocol(chain: &ChainId, what: &str) -> Result<StreamProtocol, String> {
+    let name = format!("/medring/{}/{what}/1", hex::encode(&chain.0[..8]));
+    StreamProtocol::try_from_owned(name).map_err(|e| e.to_string())
+}
+
+/// Who is where, asked of others and told to them; nothing else is stored for anyone. A server from the start: on a private
+/// network nobody ever confirms an outer address.
+fn kademlia(chain: &ChainId, own: PeerId) -> Result<kad::Behaviour<MemoryStore>, String> {
+    let mut config = kad::Config::new(protocol(chain, "kad")?);
+    config
+        .set_record_filtering(kad::StoreInserts::FilterBoth)
+        // Only identify feeds it, by what peers say of themselves.
+        .set_kbucket_inserts(kad::BucketInserts::Manual)
+        .set_query_timeout(REQUEST_TIMEOUT)
+        .set_max_packet_size(KAD_PACKET_BYTES_MAX)
+        .set_periodic_bootstrap_interval(Some(KAD_BOOTSTRAP_INTERVAL));
+    let nothing =
+        MemoryStoreConfig { max_records: 0, max_value_bytes: 0, max_providers_per_key: 0, max_provided_keys: 0 };
+    let mut kad = kad::Behaviour::with_config(own, MemoryStore::with_config(own, nothing), config);
+    kad.set_mode(Some(kad::Mode::Server));
+    Ok(kad)
+}
+
+/// A swarm for `chain` with this node's key. `Err` is a bug in the settings above, or no mDNS on this machine.
+pub(super) fn swarm(
+    config: &NetConfig,
+    topics: &Topics,
+    ring_inlet: Inlet,
+    bans: Bans,
+) -> Result<Swarm<Behaviour>, String> {
+    let sync_name = protocol(&config.chain, "sync")?;
+    let own = config.key.public().to_peer_id();
     let requests = |timeout| {
         request_response::Config::default()
             .with_request_timeout(timeout)
@@ -143,7 +198,7 @@ pub(super) fn swarm(config: &NetConfig, topics: &Topics, ring_inlet: Inlet) -> R
     let identify = identify::Config::new("/medring/1".into(), config.key.public());
     let identify = identify.with_agent_version(config.agent.clone());
     let behaviour = Behaviour {
-        gate: Gate::default(),
+        gate: Gate::new(bans, config.now_ms),
         limits: connection_limits::Behaviour::new(link_limits(config.max_peers)),
         memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE_MAX),
         gossip: gossip(topics)?,
@@ -161,6 +216,13 @@ pub(super) fn swarm(config: &NetConfig, topics: &Topics, ring_inlet: Inlet) -> R
         ring_inlet,
         identify: identify::Behaviour::new(identify.with_cache_size(0)),
         ping: ping::Behaviour::new(ping::Config::new()),
+        kad: config.discovery.then(|| kademlia(&config.chain, own)).transpose()?.into(),
+        mdns: config
+            .mdns
+            .then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), own))
+            .transpose()
+            .map_err(no_mdns)?
+            .into(),
     };
     let mux = || {
         let mut config = yamux::Config::default();
@@ -186,29 +248,43 @@ pub(super) fn swarm(config: &NetConfig, topics: &Topics, ring_inlet: Inlet) -> R
         .build())
 }
 
+fn no_mdns(error: std::io::Error) -> String {
+    format!("mDNS does not start on this machine ({error}); set network.mdns = false")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Capture;
 
     #[tokio::test]
     async fn the_settings_fit_together() {
         let chain = ChainId([7; 32]);
         let topics = Topics::new(&chain);
-        let config = NetConfig {
-            key: libp2p::identity::Keypair::generate_ed25519(),
-            chain,
-            agent: "medring/test".into(),
-            listen: Vec::new(),
-            bootstrap: Vec::new(),
-            max_peers: 1,
-            capture: Capture::default(),
-            metrics: std::sync::Arc::default(),
-            now_ms: || 0,
-        };
+        let key = libp2p::identity::Keypair::generate_ed25519();
+        let config = NetConfig { max_peers: 1, discovery: true, ..NetConfig::new(key, chain, || 0) };
         let (inlet, _streams) = crate::net::ring::inlet(&config).unwrap();
-        swarm(&config, &topics, inlet).unwrap();
+        swarm(&config, &topics, inlet, Bans::default()).unwrap();
         assert_eq!(topics.of(&topics.ident(Topic::Blocks).hash()), Some(Topic::Blocks));
+    }
+
+    #[test]
+    fn gossip_has_settings_that_fit() {
+        let config = gossip_config().unwrap();
+        let topic = Topics::new(&ChainId([7; 32])).ident(Topic::Blocks).hash();
+        assert_eq!(config.max_transmit_size_for_topic(&topic), limits::GOSSIP_BYTES_MAX);
+        assert!(config.validate_messages() && !config.flood_publish() && config.idontwant_on_publish());
+        assert_eq!(config.duplicate_cache_time(), GOSSIP_DUPLICATE_TIMEOUT);
+        assert!(matches!(config.validation_mode(), ValidationMode::Anonymous));
+    }
+
+    #[test]
+    fn kademlia_serves_from_the_start_and_stores_nothing() {
+        use libp2p::kad::store::RecordStore;
+        let mut kad = kademlia(&ChainId([7; 32]), PeerId::random()).unwrap();
+        assert_eq!(kad.mode(), kad::Mode::Server, "on a private network nobody confirms an outer address");
+        let record = kad::Record::new(vec![1], vec![2]);
+        assert!(kad.store_mut().put(record).is_err(), "nothing is kept for others");
+        assert_eq!(kad.protocol_names()[0].as_ref(), "/medring/0707070707070707/kad/1");
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl Bootstrap {
         Self(addresses.iter().map(target).collect())
     }
 
+    /// Whether one of the addresses leads to this peer.
+    pub(super) fn leads_to(&self, peer: &PeerId) -> bool {
+        self.0.iter().any(|target| target.expected == Some(*peer) || target.state == State::Linked(*peer))
+    }
+
     /// When to dial next.
     pub(super) fn next(&self) -> Option<Instant> {
         let wait = |target: &Target| if let State::Waiting(at) = target.state { Some(at) } else { None };

@@ -10,24 +10,31 @@ mod capture;
 mod codec;
 mod dial;
 mod gate;
+mod known;
+mod meter;
 mod peers;
 mod reach;
 mod requests;
 pub mod ring;
+mod scoring;
 mod service;
+mod slots;
 
 pub use capture::Capture;
+pub use known::{Ban, Known, Target};
 pub use peers::{Direction, Link};
 
 use crate::core::{Event, Input, Output};
 use address::{Parts, Transport};
 use behaviour::Topics;
+use known::{Bans, Book, Contents};
 use libp2p::core::transport::TransportError;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, identity};
 use medring_protocol::ChainId;
 use ring::{Incoming, RingStreams};
 use std::net::{TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -49,8 +56,18 @@ pub struct NetConfig {
     pub listen: Vec<Multiaddr>,
     /// Addresses to stay linked to.
     pub bootstrap: Vec<Multiaddr>,
+    /// Addresses others reach this node at besides those it listens on.
+    pub announce: Vec<Multiaddr>,
     /// Most links.
     pub max_peers: u32,
+    /// Whether other nodes are looked for, beyond the bootstrap addresses.
+    pub discovery: bool,
+    /// Whether they are also looked for on the local network.
+    pub mdns: bool,
+    /// Where known peers and bans are kept; `None`: nowhere.
+    pub peers_file: Option<PathBuf>,
+    /// What orders choices between peers so that nobody foresees them.
+    pub seed: u64,
     /// Where payloads are copied to before they are encrypted.
     pub capture: Capture,
     /// Where gossip is counted.
@@ -61,9 +78,31 @@ pub struct NetConfig {
 
 impl std::fmt::Debug for NetConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { key: _, chain, agent, listen, bootstrap, max_peers, capture: _, metrics: _, now_ms: _ } = self;
-        let shown = (chain, agent, listen, bootstrap, max_peers);
+        let Self { chain, agent, listen, bootstrap, max_peers, discovery, .. } = self;
+        let shown = (chain, agent, listen, bootstrap, max_peers, discovery);
         f.debug_tuple("NetConfig").field(&shown).finish_non_exhaustive()
+    }
+}
+
+impl NetConfig {
+    /// A network of `chain` that listens on a free port of 127.0.0.1, knows nobody, looks for nobody and remembers nothing.
+    pub fn new(key: identity::Keypair, chain: ChainId, now_ms: fn() -> u64) -> Self {
+        Self {
+            key,
+            chain,
+            agent: concat!("medring/", env!("CARGO_PKG_VERSION")).into(),
+            listen: vec![Multiaddr::from(std::net::Ipv4Addr::LOCALHOST).with(Protocol::Tcp(0))],
+            bootstrap: Vec::new(),
+            announce: Vec::new(),
+            max_peers: 64,
+            discovery: false,
+            mdns: false,
+            peers_file: None,
+            seed: 0,
+            capture: Capture::default(),
+            metrics: std::sync::Arc::default(),
+            now_ms,
+        }
     }
 }
 
@@ -94,6 +133,32 @@ pub enum Command {
         peer_id: PeerId,
         /// How.
         reason: String,
+    },
+    /// Tell which peers are remembered.
+    Known {
+        /// All of them, by id.
+        reply: oneshot::Sender<Vec<Known>>,
+    },
+    /// Tell who is banned.
+    Bans {
+        /// Those that end first in front.
+        reply: oneshot::Sender<Vec<Ban>>,
+    },
+    /// Ban somebody.
+    Ban {
+        /// Whom, until when, why.
+        ban: Ban,
+        /// Told when it is on disk; dropped if it cannot be stored.
+        written: oneshot::Sender<()>,
+    },
+    /// End a ban.
+    Unban {
+        /// Whose.
+        target: Target,
+        /// Told at once whether there was one.
+        reply: oneshot::Sender<bool>,
+        /// Told when that is on disk; dropped if it cannot be stored.
+        written: oneshot::Sender<()>,
     },
     /// Shut or open the door to all links (test networks only).
     Isolate {
@@ -153,7 +218,9 @@ pub async fn start(
 ) -> Result<Net, NetError> {
     let topics = Topics::new(&config.chain);
     let (inlet, ring_streams) = ring::inlet(&config).map_err(NetError::Settings)?;
-    let mut swarm = behaviour::swarm(&config, &topics, inlet).map_err(NetError::Settings)?;
+    let (book, bans) = remembered(&config, &events).await;
+    let mut swarm = behaviour::swarm(&config, &topics, inlet, bans).map_err(NetError::Settings)?;
+    config.announce.iter().for_each(|address| swarm.add_external_address(address.clone()));
     let mut listeners = Vec::new();
     for address in &config.listen {
         probe(address)?;
@@ -173,7 +240,8 @@ pub async fn start(
         ring::start(control, ring_streams, &config, &commands, &stop).map_err(NetError::Settings)?;
     let (links_tx, links) = watch::channel(Vec::new());
     let (ready_tx, ready) = oneshot::channel();
-    let service = service::Service::new(swarm, topics, &config, inputs, events, links_tx, (listeners, ready_tx));
+    let outlets = service::Outlets { inputs, events, links: links_tx };
+    let service = service::Service::new(swarm, topics, &config, outlets, book, (listeners, ready_tx));
     let task = tokio::spawn(service.run(commands_rx, stop));
     let listen = match tokio::time::timeout(LISTEN_TIMEOUT, ready).await {
         Ok(Ok(addresses)) => addresses,
@@ -188,9 +256,22 @@ pub async fn start(
     Ok(Net { commands, links, peer_id, listen, ring, ring_incoming, task })
 }
 
+/// What earlier runs knew of others.
+async fn remembered(config: &NetConfig, events: &broadcast::Sender<Event>) -> (Book, Bans) {
+    let Some(path) = config.peers_file.clone() else { return Default::default() };
+    let chain = config.chain;
+    let read = tokio::task::spawn_blocking(move || Contents::read(&path, chain)).await;
+    // Err: it panicked, and that has been said.
+    let (book, bans, problem) = read.unwrap_or_default();
+    if let Some(problem) = problem {
+        let _ = events.send(Event::Warning(problem));
+    }
+    (book, bans)
+}
+
 /// Fails if a port is taken. The transport itself would not notice: it shares ports (SO_REUSEPORT) with other processes of
 /// the same user, and each would get every second link.
-fn probe(address: &Multiaddr) -> Result<(), NetError> {
+pub(crate) fn probe(address: &Multiaddr) -> Result<(), NetError> {
     let Some(Parts { socket, transport, .. }) = address::parts(address).filter(|parts| parts.socket.port() != 0) else {
         return Ok(());
     };

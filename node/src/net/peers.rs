@@ -1,6 +1,7 @@
 //! Who is linked: libp2p's peer ids and the core's numbers, which are never used twice.
 
 use super::address::bare;
+use super::meter::{Bucket, Rate};
 use crate::core::Peer;
 use libp2p::{Multiaddr, PeerId};
 use std::collections::BTreeMap;
@@ -42,6 +43,65 @@ pub(super) struct PeerState {
     pub(super) asked: usize,
     /// Its requests to us not yet answered, or their answers not yet sent.
     pub(super) serving: usize,
+    /// What it used of us, and was good for.
+    pub(super) usage: Usage,
+}
+
+/// Gossip of one peer, in bytes: four full blocks a second.
+const GOSSIP_BYTES: Rate = Rate { per_second: 4 << 20, burst: 32 << 20 };
+/// The same in messages.
+const GOSSIP_MESSAGES: Rate = Rate { per_second: 1_000, burst: 10_000 };
+/// Questions of one peer.
+const REQUESTS: Rate = Rate { per_second: 512, burst: 2_048 };
+/// A peer's word on where it stands; ours goes out twice a second at most.
+const STATUSES: Rate = Rate { per_second: 4, burst: 32 };
+
+/// What one peer used of us, and was good for.
+#[derive(Debug)]
+pub(super) struct Usage {
+    gossip_bytes: Bucket,
+    gossip_messages: Bucket,
+    requests: Bucket,
+    statuses: Bucket,
+    /// When it last exceeded one of these.
+    pub(super) excess_ms: Option<u64>,
+    /// Its quickest answer to a ping, µs.
+    pub(super) ping_us: Option<u64>,
+    /// When it last brought a block that we forwarded, ms.
+    pub(super) block_ms: Option<u64>,
+    /// The same of records.
+    pub(super) record_ms: Option<u64>,
+}
+
+impl Usage {
+    fn new(now_ms: u64) -> Self {
+        let full = Bucket::new(now_ms);
+        Self {
+            gossip_bytes: full,
+            gossip_messages: full,
+            requests: full,
+            statuses: full,
+            excess_ms: None,
+            ping_us: None,
+            block_ms: None,
+            record_ms: None,
+        }
+    }
+
+    /// Whether a message of so many bytes is still within its allowance.
+    pub(super) fn may_gossip(&mut self, bytes: u64, now_ms: u64) -> bool {
+        self.gossip_messages.take(GOSSIP_MESSAGES, 1, now_ms) && self.gossip_bytes.take(GOSSIP_BYTES, bytes, now_ms)
+    }
+
+    /// Whether a question is.
+    pub(super) fn may_ask(&mut self, now_ms: u64) -> bool {
+        self.requests.take(REQUESTS, 1, now_ms)
+    }
+
+    /// Whether a status is.
+    pub(super) fn may_say_status(&mut self, now_ms: u64) -> bool {
+        self.statuses.take(STATUSES, 1, now_ms)
+    }
 }
 
 /// All linked peers.
@@ -58,7 +118,8 @@ impl Peers {
         self.last += 1;
         let peer = Peer(self.last);
         let link = Link { peer, peer_id, address, direction, since_ms };
-        let state = PeerState { link, statuses_unacknowledged: 0, closing: false, asked: 0, serving: 0 };
+        let usage = Usage::new(since_ms);
+        let state = PeerState { link, statuses_unacknowledged: 0, closing: false, asked: 0, serving: 0, usage };
         self.by_id.insert(peer_id, state);
         self.by_number.insert(peer, peer_id);
         peer
@@ -93,6 +154,10 @@ impl Peers {
             .map(|link| link.peer_id)
     }
 
+    pub(super) fn states(&self) -> impl Iterator<Item = &PeerState> {
+        self.by_id.values()
+    }
+
     pub(super) fn ids(&self) -> Vec<PeerId> {
         self.by_id.keys().copied().collect()
     }
@@ -109,5 +174,22 @@ impl Peers {
     /// Requests of others under way, by all peers.
     pub(super) fn serving(&self) -> usize {
         self.by_id.values().map(|state| state.serving).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_gossips_more_than_it_may_is_not_listened_to() {
+        let small = |usage: &mut Usage, n: u64| (0..n).filter(|_| usage.may_gossip(100, 0)).count();
+        assert_eq!(small(&mut Usage::new(0), 20_000), 10_000, "messages");
+        let mut usage = Usage::new(0);
+        let large = (0..100).filter(|_| usage.may_gossip(1 << 20, 0)).count();
+        assert_eq!(large, 32, "bytes");
+        assert!(!usage.may_gossip(1 << 20, 200) && usage.may_gossip(1 << 20, 450), "refilled by 4 MiB a second");
+        assert_eq!((0..100).filter(|_| usage.may_say_status(0)).count(), 32);
+        assert_eq!((0..10_000).filter(|_| usage.may_ask(0)).count(), 2_048);
     }
 }

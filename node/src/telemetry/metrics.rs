@@ -29,6 +29,8 @@ pub struct Metrics {
     pub reorgs: Counter,
     /// Blocks that the last of them disconnected.
     pub reorg_depth: Gauge,
+    /// Bans that followed from what peers sent, or from a command.
+    pub bans: Counter,
     /// Signature jobs waiting or running.
     pub verify_queue: Gauge,
     /// Seconds per input that moved the tip.
@@ -131,6 +133,7 @@ impl Metrics {
             hash_rate: gauge("medring_hash_rate", Unit::CountPerSecond, "Hashes per second of the miner"),
             reorgs: registry.counter("medring_reorgs_total", Vec::new(), "Reorganisations of the best chain"),
             reorg_depth: gauge("medring_reorg_depth", Unit::Count, "Blocks the last reorganisation disconnected"),
+            bans: registry.counter("medring_bans_total", Vec::new(), "Bans, by what peers sent or by command"),
             verify_queue: gauge("medring_verify_queue", Unit::Count, "Signature jobs waiting or running"),
             commit_seconds: registry
                 .histogram("medring_commit_seconds", "Time of an input that moved the tip, commit included"),

@@ -72,6 +72,8 @@ pub(crate) fn config(data: &Path, genesis: &Path, bootstrap: &[String]) -> Confi
         ("genesis", genesis.to_str().unwrap()),
         ("network.bootstrap", &bootstrap.join(",")),
         ("mining.nice", "0"),
+        // Who is linked to whom is the test's to say.
+        ("network.discovery", "false"),
     ] {
         flags.set("test", key, value).unwrap();
     }

@@ -34,17 +34,8 @@ pub(crate) async fn start_with(room: usize, capture: net::Capture) -> Link {
     let (inputs_tx, inputs) = mpsc::channel(room);
     let (events_tx, events) = broadcast::channel(16);
     let metrics = Arc::new(Metrics::new());
-    let config = NetConfig {
-        key: libp2p::identity::Keypair::generate_ed25519(),
-        chain: CHAIN,
-        agent: "medring/test".into(),
-        listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
-        bootstrap: Vec::new(),
-        max_peers: 8,
-        metrics: metrics.clone(),
-        capture,
-        now_ms,
-    };
+    let key = libp2p::identity::Keypair::generate_ed25519();
+    let config = NetConfig { max_peers: 8, metrics: metrics.clone(), capture, ..NetConfig::new(key, CHAIN, now_ms) };
     let stop = CancellationToken::new();
     let net = net::start(config, inputs_tx.clone(), events_tx, stop.clone()).await.unwrap();
     Link { net, inputs_tx, inputs, stop, events, metrics }
@@ -107,7 +98,7 @@ async fn a_peer_that_is_disconnected_reads_our_status_first() {
     let peer = alice.connected().await;
     bob.connected().await;
     alice.say(Output::SendStatus { peer, status: status(5) }).await;
-    alice.say(Output::Disconnect { peer, reason: "another network".into() }).await;
+    alice.say(Output::Disconnect { peer, reason: "another network".into(), fault: false }).await;
     let said = bob.next("alice's status").await;
     assert!(matches!(said, Input::Status { status: Status { height: 5, .. }, .. }), "{said:?}");
     assert!(matches!(bob.next("the end of the link").await, Input::Disconnected { .. }));
@@ -133,7 +124,7 @@ async fn requests_beyond_the_cap_are_refused_and_those_under_way_end_with_the_li
     for _ in 0..4 {
         assert!(matches!(bob.next("a request").await, Input::Request { request: Request::Pool, .. }));
     }
-    alice.say(Output::Disconnect { peer, reason: "test".into() }).await;
+    alice.say(Output::Disconnect { peer, reason: "test".into(), fault: false }).await;
     while !matches!(alice.next("the end of the link").await, Input::Disconnected { .. }) {}
     let after = bob.next("the end of the link, and no fifth request").await;
     assert!(matches!(after, Input::Disconnected { .. }), "{after:?}");

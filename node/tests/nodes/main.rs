@@ -5,8 +5,10 @@
 mod aphr;
 mod api;
 mod common;
+mod discovery;
 mod folder;
 mod groups;
+mod hostile;
 mod links;
 mod network;
 mod quic;

@@ -4,7 +4,7 @@ use super::town::{Counters, ToyChain};
 use medring_node::driver::now_ms;
 use medring_node::group::vault::Vault;
 use medring_node::net::ring::{Incoming, RingStreams, Transport, TransportError};
-use medring_node::net::{self, Capture, Net, NetConfig};
+use medring_node::net::{self, Net, NetConfig};
 use medring_protocol::chebyshev::ladders;
 use medring_protocol::group::GroupUid;
 use medring_protocol::group::machine::{Env, Input, Machine, Me, Output, SendId, Status};
@@ -59,17 +59,8 @@ pub(crate) struct Shared {
 async fn start_net(chain: ChainId, stop: &CancellationToken) -> Net {
     let (inputs, mut core) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move { while core.recv().await.is_some() {} });
-    let config = NetConfig {
-        key: libp2p::identity::Keypair::generate_ed25519(),
-        chain,
-        agent: "medring/test".into(),
-        listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
-        bootstrap: Vec::new(),
-        max_peers: 250,
-        metrics: Arc::default(),
-        capture: Capture::default(),
-        now_ms,
-    };
+    let key = libp2p::identity::Keypair::generate_ed25519();
+    let config = NetConfig { max_peers: 250, ..NetConfig::new(key, chain, now_ms) };
     net::start(config, inputs, broadcast::channel(16).0, stop.clone()).await.unwrap()
 }
 

@@ -130,7 +130,7 @@ pub(super) fn node_config(options: &NodeConfig<'_>) -> String {
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "data_dir = {data}\ngenesis = {genesis}\n\n[network]\nlisten = [{listen}]\nbootstrap = [{bootstrap}]\n{capture}\n\
+        "data_dir = {data}\ngenesis = {genesis}\n\n[network]\nlisten = [{listen}]\nbootstrap = [{bootstrap}]\ndiscovery = false\n{capture}\n\
          [api]\nlisten = \"127.0.0.1:0\"\n\n[mining]\nenabled = {mine}\nthreads = 1\nhashes_per_second = {rate}\nseed = {seed}\n\n\
          [wallet]\nkeystore = {keystore}\npassphrase_file = {passphrase}\n\n[log]\nformat = \"text\"\nfilter = \"info\"\n",
         data = quote(&options.folder.join("data")),

@@ -56,7 +56,7 @@ impl Simulation {
                 let (life, wait_ms) = (self.nodes[node].life, self.draw(self.config.verify_ms.clone()));
                 self.queue.push(self.now_ms + wait_ms, What::Verified { node, life, job, result });
             }
-            Output::Disconnect { peer, reason } => self.disconnect(node, peer, &reason),
+            Output::Disconnect { peer, reason, .. } => self.disconnect(node, peer, &reason),
             Output::Submitted { ticket: _, result } => match result {
                 Ok(id) => {
                     self.say(node, format!("admits {id}"));

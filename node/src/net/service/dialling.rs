@@ -33,6 +33,7 @@ impl Service {
             None => DialOpts::unknown_peer_id().address(address.clone()).allocate_new_port().build(),
         };
         let connection = opts.connection_id();
+        self.swarm.behaviour_mut().gate.want(connection);
         self.swarm.dial(opts).map(|()| connection)
     }
 
@@ -75,6 +76,7 @@ impl Service {
             .allocate_new_port()
             .build();
         let connection = opts.connection_id();
+        self.swarm.behaviour_mut().gate.want(connection);
         match self.swarm.dial(opts) {
             Ok(()) => self.reaches.dialling(peer_id, connection, first, reply),
             Err(error) => drop(reply.send(Err(ConnectError(describe(&error, &first))))),
@@ -85,6 +87,9 @@ impl Service {
         self.reaches.failed(connection, |address| ConnectError(describe(error, address)));
         if let Some((address, reply)) = self.connects.remove(&connection) {
             let _ = reply.send(Err(ConnectError(describe(error, &address))));
+        }
+        if let Some(peer_id) = self.trials.remove(&connection) {
+            self.book.failed(&peer_id, (self.now_ms)());
         }
         let own = matches!(error, DialError::LocalPeerId { .. });
         if let Some(address) = self.bootstrap.failed(connection, own, now()) {

@@ -5,7 +5,7 @@ use super::super::peers::Direction;
 use super::{Service, now};
 use crate::core::{Event, Input};
 use libp2p::swarm::SwarmEvent;
-use libp2p::{gossipsub, ping};
+use libp2p::{gossipsub, identify, ping};
 
 impl Service {
     pub(super) fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -15,6 +15,7 @@ impl Service {
                 let direction = if endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
                 self.bootstrap.linked(peer_id, connection_id);
                 self.reaches.linked(&peer_id);
+                self.trials.remove(&connection_id);
                 if let Some((address, reply)) = self.connects.remove(&connection_id) {
                     self.failures.remove(&address);
                     let _ = reply.send(Ok(peer_id));
@@ -25,6 +26,10 @@ impl Service {
                     let peer = self.peers.add(peer_id, address, direction, (self.now_ms)());
                     self.links.send_replace(self.peers.links());
                     self.backlog.push_back(Input::Connected { peer });
+                    self.note_room();
+                    if direction == Direction::Inbound {
+                        self.make_place();
+                    }
                 }
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
@@ -34,6 +39,8 @@ impl Service {
                 self.requests.forget(peer);
                 self.links.send_replace(self.peers.links());
                 self.backlog.push_back(Input::Disconnected { peer });
+                self.book.seen(&peer_id, (self.now_ms)());
+                self.note_room();
                 self.answer_isolated();
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => self.dial_failed(connection_id, &error),
@@ -63,6 +70,17 @@ impl Service {
             }
             BehaviourEvent::Status(event) => self.status_event(event),
             BehaviourEvent::Sync(event) => self.sync_event(event),
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                self.identified(peer_id, &info)
+            }
+            BehaviourEvent::Kad(event) => self.kad_event(event),
+            BehaviourEvent::Mdns(event) => self.mdns_event(event),
+            BehaviourEvent::Ping(ping::Event { peer, result: Ok(rtt), .. }) => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    let rtt_us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+                    state.usage.ping_us = Some(state.usage.ping_us.map_or(rtt_us, |best| best.min(rtt_us)));
+                }
+            }
             BehaviourEvent::Ping(ping::Event { result: Err(ping::Failure::Unsupported), .. }) => {}
             BehaviourEvent::Ping(ping::Event { connection, result: Err(_), .. }) => {
                 // A dead link; `ConnectionClosed` follows.

@@ -28,6 +28,10 @@ impl Service {
             } => {
                 // A failure means that the peer is gone.
                 let _ = self.swarm.behaviour_mut().status.send_response(channel, ());
+                let now_ms = (self.now_ms)();
+                if !self.peers.get_mut(&peer_id).is_some_and(|state| state.usage.may_say_status(now_ms)) {
+                    return self.excess(peer_id, "statuses");
+                }
                 if let Some(peer) = self.peers.open(&peer_id) {
                     self.backlog.push_back(Input::Status { peer, status });
                 }
@@ -56,10 +60,16 @@ impl Service {
         match event {
             RequestEvent::Message {
                 peer: peer_id, message: Message::Request { request_id, request, channel }, ..
-            } => match self.requests.serve(&mut self.peers, peer_id, request_id, channel) {
-                Some((peer, id)) => self.backlog.push_back(Input::Request { peer, id, request }),
-                None => tracing::debug!(%peer_id, "too many requests at once: one was dropped"),
-            },
+            } => {
+                let now_ms = (self.now_ms)();
+                if !self.peers.get_mut(&peer_id).is_some_and(|state| state.usage.may_ask(now_ms)) {
+                    return self.excess(peer_id, "requests");
+                }
+                match self.requests.serve(&mut self.peers, peer_id, request_id, channel) {
+                    Some((peer, id)) => self.backlog.push_back(Input::Request { peer, id, request }),
+                    None => tracing::debug!(%peer_id, "too many requests at once: one was dropped"),
+                }
+            }
             RequestEvent::Message { message: Message::Response { request_id, response }, .. } => {
                 if let Some((peer, id)) = self.requests.answered(&mut self.peers, request_id) {
                     self.backlog.push_back(Input::Response { peer, id, response: Ok(response) });

@@ -41,12 +41,28 @@ impl Service {
         let (Some(peer), Some(topic)) = (self.peers.open(&source), self.topics.of(&message.topic)) else {
             return self.report(&id, &source, Verdict::Ignore);
         };
+        let now_ms = (self.now_ms)();
+        let length = u64::try_from(message.data.len()).unwrap_or(u64::MAX);
+        if !self.peers.get_mut(&source).is_some_and(|state| state.usage.may_gossip(length, now_ms)) {
+            self.excess(source, "messages");
+            return self.report(&id, &source, Verdict::Ignore);
+        }
         if self.gossip.len() >= GOSSIP_AWAITED_MAX {
             return self.report(&id, &source, Verdict::Ignore);
         }
         self.gossip_last += 1;
         let number = MessageId(self.gossip_last);
-        self.gossip.insert(number, (id, source));
+        self.gossip.insert(number, (id, source, topic));
         self.backlog.push_back(Input::Gossip { peer, message: number, topic, bytes: message.data });
+    }
+
+    /// A peer brought something that goes on to others: that counts when places are scarce.
+    pub(super) fn useful(&mut self, source: &PeerId, topic: Topic, verdict: Verdict) {
+        let now_ms = (self.now_ms)();
+        let Some(state) = self.peers.get_mut(source).filter(|_| verdict == Verdict::Accept) else { return };
+        match topic {
+            Topic::Blocks => state.usage.block_ms = Some(now_ms),
+            Topic::Records => state.usage.record_ms = Some(now_ms),
+        }
     }
 }

@@ -1,22 +1,26 @@
 //! The event loop: the only owner of the swarm.
 
+mod blame;
 mod dialling;
+mod discovery;
 mod events;
 mod exchange;
 mod gossip;
 
-use super::behaviour::{Behaviour, Topics};
+use super::behaviour::{Behaviour, Topics, inbound_max, protocol};
 use super::dial::Bootstrap;
+use super::known::{Book, FAULT_POINTS, Writer};
 use super::peers::{Link, Peers};
 use super::reach::Reaches;
 use super::requests::Requests;
 use super::{Capture, Command, ConnectError, NetConfig};
-use crate::core::{Event, Input, MessageId, Output};
+use crate::core::{Event, Input, MessageId, Output, Topic};
 use crate::telemetry::Metrics;
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::ConnectionId;
-use libp2p::{Multiaddr, PeerId, Swarm, gossipsub};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, gossipsub};
+use medring_protocol::ChainId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -35,7 +39,7 @@ pub(super) struct Service {
     inputs: mpsc::Sender<Input>,
     events: broadcast::Sender<Event>,
     links: watch::Sender<Vec<Link>>,
-    gossip: BTreeMap<MessageId, (gossipsub::MessageId, PeerId)>,
+    gossip: BTreeMap<MessageId, (gossipsub::MessageId, PeerId, Topic)>,
     gossip_last: u64,
     connects: BTreeMap<ConnectionId, (Multiaddr, oneshot::Sender<Result<PeerId, ConnectError>>)>,
     reaches: Reaches,
@@ -48,6 +52,31 @@ pub(super) struct Service {
     ready: Option<oneshot::Sender<Vec<Multiaddr>>>,
     metrics: Arc<Metrics>,
     now_ms: fn() -> u64,
+    chain: ChainId,
+    /// Spoken by nodes of this chain only.
+    sync_protocol: StreamProtocol,
+    book: Book,
+    writer: Writer,
+    /// Something in the book, or of the bans, is not on its way to the disk yet.
+    dirty: bool,
+    saved_ms: u64,
+    discovery: bool,
+    seed: u64,
+    /// Most inbound peers, and links of ours.
+    inbound_max: usize,
+    outbound_max: usize,
+    /// Dials of discovery under way.
+    trials: BTreeMap<ConnectionId, PeerId>,
+    next_tick: Instant,
+    asked_ms: u64,
+    asks: u64,
+}
+
+/// Where the event loop's news go.
+pub(super) struct Outlets {
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) events: broadcast::Sender<Event>,
+    pub(super) links: watch::Sender<Vec<Link>>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "redialling is timed by the event loop, outside the core")]
@@ -60,12 +89,12 @@ impl Service {
         swarm: Swarm<Behaviour>,
         topics: Topics,
         config: &NetConfig,
-        inputs: mpsc::Sender<Input>,
-        events: broadcast::Sender<Event>,
-        links: watch::Sender<Vec<Link>>,
+        Outlets { inputs, events, links }: Outlets,
+        book: Book,
         (listeners, ready): (Vec<ListenerId>, oneshot::Sender<Vec<Multiaddr>>),
     ) -> Self {
         let bootstrap = Bootstrap::new(&config.bootstrap, *swarm.local_peer_id(), now());
+        let count = |links: u32| usize::try_from(links).unwrap_or(usize::MAX);
         Self {
             swarm,
             topics,
@@ -87,6 +116,21 @@ impl Service {
             ready: Some(ready),
             metrics: config.metrics.clone(),
             now_ms: config.now_ms,
+            chain: config.chain,
+            // The swarm could not have been made with a malformed one.
+            sync_protocol: protocol(&config.chain, "sync").unwrap_or(StreamProtocol::new("/medring")),
+            book,
+            writer: Writer::start(config.peers_file.clone()),
+            dirty: false,
+            saved_ms: 0,
+            discovery: config.discovery,
+            seed: config.seed,
+            inbound_max: count(inbound_max(config.max_peers)),
+            outbound_max: count((config.max_peers / 4).max(1)),
+            trials: BTreeMap::new(),
+            next_tick: now(),
+            asked_ms: 0,
+            asks: 0,
         }
     }
 
@@ -107,9 +151,12 @@ impl Service {
                     Err(_) => break,
                 },
                 () = tokio::time::sleep_until(redial.unwrap_or_else(now)), if redial.is_some() => self.redial(),
+                () = tokio::time::sleep_until(self.next_tick) => self.tick(),
                 event = self.swarm.select_next_some(), if self.backlog.is_empty() => self.swarm_event(event),
             }
         }
+        self.save(None);
+        self.writer.finish().await;
     }
 
     fn command(&mut self, command: Command) {
@@ -118,6 +165,12 @@ impl Service {
             Command::Connect { address, reply } => self.connect(address, reply),
             Command::Reach { peer_id, addresses, reply } => self.reach(peer_id, addresses, reply),
             Command::Fault { peer_id, reason } => self.fault(peer_id, reason),
+            Command::Known { reply } => drop(reply.send(self.book.list())),
+            Command::Bans { reply } => {
+                drop(reply.send(self.swarm.behaviour().gate.bans.list((self.now_ms)())));
+            }
+            Command::Ban { ban, written } => self.ban(ban, written),
+            Command::Unban { target, reply, written } => drop(reply.send(self.unban(&target, written))),
             Command::Isolate { on, reply } => {
                 self.swarm.behaviour_mut().gate.shut = on;
                 self.isolated.push(reply);
@@ -162,13 +215,18 @@ impl Service {
                 let _ = self.swarm.behaviour_mut().sync.send_response(channel, response);
             }
             Output::Verdict { message, verdict } => {
-                let Some((id, source)) = self.gossip.remove(&message) else { return };
+                let Some((id, source, topic)) = self.gossip.remove(&message) else { return };
+                self.useful(&source, topic, verdict);
                 self.report(&id, &source, verdict);
             }
             Output::Publish { topic, bytes } => self.publish(topic, bytes),
-            Output::Disconnect { peer, reason } => {
+            Output::Disconnect { peer, reason, fault } => {
                 let Some(peer_id) = self.peers.id(peer) else { return };
-                tracing::debug!(%peer_id, reason, "disconnecting");
+                tracing::debug!(%peer_id, reason, fault, "disconnecting");
+                if fault {
+                    self.blame(peer_id, FAULT_POINTS, &reason);
+                    return self.drop_links(peer_id);
+                }
                 let Some(state) = self.peers.get_mut(&peer_id) else { return };
                 // It must be able to read our status first: on a wrong network that is how it learns why.
                 state.closing = true;
@@ -185,12 +243,5 @@ impl Service {
     fn drop_links(&mut self, peer_id: PeerId) {
         // Err: the last link is closing already.
         let _ = self.swarm.disconnect_peer_id(peer_id);
-    }
-
-    /// What a peer sent shows that it does not keep to the rules: that costs it the link.
-    fn fault(&mut self, peer_id: PeerId, reason: String) {
-        let Some(peer) = self.peers.open(&peer_id) else { return };
-        let _ = self.events.send(Event::PeerFault { peer, reason });
-        self.drop_links(peer_id);
     }
 }
