@@ -1,7 +1,7 @@
 //! The way of a block from bytes to the store: header, structure, parent, signatures. Cheapest first; what is no fault of a
 //! peer is not blamed on it, and nothing temporary marks a block invalid.
 
-use super::{Event, Job, JobId, MessageId, NodeCore, Output, Peer, Topic, Verdict, limits};
+use super::{Event, Flaw, Job, JobId, MessageId, NodeCore, Output, Peer, Topic, Verdict, limits};
 use crate::core::held::HeldBlock;
 use medring_protocol::block::{Block, CheckedBlock, Header, PendingSignature};
 use medring_protocol::chain::HeaderError;
@@ -104,6 +104,11 @@ impl<E: Engine> NodeCore<E> {
             return Ok(());
         }
         if block.header.time_ms > self.latest_stamp_ms() {
+            if let Some(flaw) = self.config.flaw
+                && self.early_flaw(flaw, origin, &block.header)?
+            {
+                return Ok(());
+            }
             self.verdict(origin.message, Verdict::Ignore);
             self.held.wait_for_time(id, block, Origin { message: None, ..origin });
             return Ok(());
@@ -129,6 +134,19 @@ impl<E: Engine> NodeCore<E> {
             return Ok(());
         }
         self.check_block(id, block, origin)
+    }
+
+    /// What a node of a flaw does with a block stamped too far ahead; `false`: what all do.
+    fn early_flaw(&mut self, flaw: Flaw, origin: Origin, header: &Header) -> Result<bool, StorageError> {
+        match flaw {
+            Flaw::EarlyIsAFault => self.blame(origin, "sent a block stamped too far ahead"),
+            Flaw::EarlyIsInvalid if self.insert_header(header)?.is_ok() => {
+                self.invalidate(&header.id(), &Violation::new("R-TIME", "stamped too far ahead"))?;
+                self.verdict(origin.message, Verdict::Ignore);
+            }
+            Flaw::EarlyIsInvalid | Flaw::ForgetsLeftRecords => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn hold(&mut self, id: BlockId, block: Block, origin: Origin) {

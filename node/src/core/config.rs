@@ -21,6 +21,17 @@ impl Default for PoolLimits {
     }
 }
 
+/// A mistake made on purpose, to see that the simulator catches it. Real nodes have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Records of blocks that leave the chain do not return to the pool.
+    ForgetsLeftRecords,
+    /// A block stamped too far ahead is marked as invalid.
+    EarlyIsInvalid,
+    /// The giver of a block stamped too far ahead is blamed.
+    EarlyIsAFault,
+}
+
 /// What a core is told once.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
@@ -38,6 +49,8 @@ pub struct CoreConfig {
     pub pool: PoolLimits,
     /// Decides between peers that are equally good, so that not all nodes ask the same one.
     pub seed: u64,
+    /// `None`, but in simulations of broken nodes.
+    pub flaw: Option<Flaw>,
 }
 
 impl CoreConfig {
@@ -51,6 +64,7 @@ impl CoreConfig {
             mine: false,
             pool: PoolLimits::default(),
             seed: 0,
+            flaw: None,
         }
     }
 }

@@ -22,7 +22,7 @@ mod sync;
 mod template;
 mod timers;
 
-pub use config::{CoreConfig, PoolLimits};
+pub use config::{CoreConfig, Flaw, PoolLimits};
 pub use io::{
     Event, Input, JobId, MessageId, Output, Peer, RequestError, RequestId, SubmitError, Template, Ticket, Topic,
     Verdict,

@@ -4,7 +4,7 @@
 use super::chain_manager::Plan;
 use super::mempool::Pooled;
 use super::start::expired;
-use super::{Event, NodeCore};
+use super::{Event, Flaw, NodeCore};
 use medring_protocol::block::Block;
 use medring_protocol::chain::{ApplyError, Candidate, StateRead};
 use medring_protocol::identity::Revocation;
@@ -56,6 +56,9 @@ impl<E: Engine> NodeCore<E> {
             }
         }
         for (id, record) in returning(&self.chain, &plan.disconnected) {
+            if self.config.flaw == Some(Flaw::ForgetsLeftRecords) {
+                break;
+            }
             if plan.state.location(&id)?.is_some() || self.pool.get(&id).is_some() {
                 continue;
             }

@@ -110,7 +110,8 @@ impl<E: Engine> NodeCore<E> {
         }
     }
 
-    fn tables(&self) -> TableSizes {
+    /// How full the tables are.
+    pub fn tables(&self) -> TableSizes {
         TableSizes {
             headers: self.tree.len(),
             held_blocks: self.held.waiting_len(),

@@ -1,6 +1,7 @@
 //! The invariants that judge a simulation. None asks a core for its opinion where the store can be read.
 
 use super::Simulation;
+use super::disk::Disk;
 use super::node::SimNode;
 use medring_node::core::limits;
 use medring_protocol::block::{Block, CheckedBlock};
@@ -10,41 +11,44 @@ use medring_protocol::{BlockId, RecordId};
 use medring_storage::{ChainStore, Durability, FaultyEngine, MemoryEngine, Reorg};
 use std::collections::{BTreeMap, BTreeSet};
 
-type Store = ChainStore<FaultyEngine<MemoryEngine>>;
+type Store = ChainStore<FaultyEngine<Disk>>;
 
 fn store(node: &SimNode) -> Result<&Store, String> {
     node.core.as_ref().map(|core| core.store()).ok_or_else(|| "a node is still dead".to_owned())
 }
 
+fn honest(sim: &Simulation) -> impl Iterator<Item = (usize, &SimNode)> {
+    sim.nodes.iter().enumerate().filter(|(_, node)| node.is_honest())
+}
+
 /// How many nodes stand where.
 pub(super) fn tips(sim: &Simulation) -> String {
-    let mut count: BTreeMap<(u64, BlockId), u32> = BTreeMap::new();
-    for core in sim.nodes.iter().filter_map(|node| node.core.as_ref()) {
+    let mut count: BTreeMap<(u64, BlockId, usize), u32> = BTreeMap::new();
+    for core in honest(sim).filter_map(|(_, node)| node.core.as_ref()) {
         let snapshot = core.snapshot();
-        *count.entry((snapshot.height, snapshot.tip)).or_default() += 1;
+        *count.entry((snapshot.height, snapshot.tip, snapshot.pool_records)).or_default() += 1;
     }
-    let tips: Vec<_> = count.iter().map(|((height, tip), nodes)| format!("{nodes} at {height} {tip}")).collect();
-    tips.join(", ")
+    let tip = |((height, tip, pool), nodes): (&(u64, BlockId, usize), &u32)| {
+        format!("{nodes} at {height} {tip} with {pool} records waiting")
+    };
+    count.iter().map(tip).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether everybody lives, all are on one tip, and nothing waits anywhere.
+/// Whether all honest nodes live, are on one tip, and nothing waits anywhere.
 pub(super) fn settled(sim: &Simulation) -> bool {
-    let mut tips = BTreeSet::new();
-    for node in &sim.nodes {
-        let Some(snapshot) = node.core.as_ref().map(|core| core.snapshot()) else { return false };
-        if snapshot.pool_records > 0 {
-            return false;
-        }
-        tips.insert(snapshot.tip);
-    }
-    tips.len() == 1
+    let mut tip = None;
+    honest(sim).all(|(_, node)| {
+        let Some(core) = node.core.as_ref() else { return false };
+        let Ok((own, _)) = core.store().tip() else { return false };
+        *tip.get_or_insert(own) == own && core.pool_records().next().is_none()
+    })
 }
 
-/// Every table within its bound, on every node.
+/// Every table within its bound, on every honest node.
 pub(super) fn bounded(sim: &Simulation) -> Result<(), String> {
-    for (i, node) in sim.nodes.iter().enumerate() {
-        let Some(snapshot) = node.core.as_ref().map(|core| core.snapshot()) else { continue };
-        let tables = snapshot.tables;
+    for (i, node) in honest(sim) {
+        let Some(core) = node.core.as_ref() else { continue };
+        let tables = core.tables();
         let bounds = [
             ("held blocks", tables.held_blocks, limits::ORPHANS_MAX + limits::SYNC_HELD_BLOCKS_MAX),
             ("future blocks", tables.future_blocks, limits::FUTURE_BLOCKS_MAX),
@@ -52,7 +56,7 @@ pub(super) fn bounded(sim: &Simulation) -> Result<(), String> {
             ("sources", tables.sources, limits::SOURCES_MAX),
             ("refused records", tables.refused_records, limits::REFUSED_RECORDS_MAX),
             ("templates", tables.templates, limits::TEMPLATES_MAX),
-            ("headers", tables.headers, usize::try_from(sim.stats.blocks).unwrap_or(usize::MAX) + 1),
+            ("headers", tables.headers, sim.headers_max()),
             ("messages to judge", node.judging.len(), limits::JOBS_MAX),
         ];
         for (name, is, most) in bounds {
@@ -64,15 +68,23 @@ pub(super) fn bounded(sim: &Simulation) -> Result<(), String> {
     Ok(())
 }
 
-/// Everything, once the network has settled.
-pub(super) fn all(sim: &Simulation) -> Result<(), String> {
+impl Simulation {
+    /// Blocks there are, those that spammers and liars made up included.
+    fn headers_max(&self) -> usize {
+        let mined = usize::try_from(self.stats.blocks + self.stats.forged).unwrap_or(usize::MAX);
+        mined.saturating_add(self.little_work.len() + 1)
+    }
+}
+
+/// Everything, once the network has settled. Returns the one chain, genesis left out.
+pub(super) fn all(sim: &Simulation) -> Result<Vec<Block>, String> {
     bounded(sim)?;
-    let first = store(sim.nodes.first().ok_or("no nodes")?)?;
+    let first = store(honest(sim).next().ok_or("no honest nodes")?.1)?;
     let chain = best_chain(first)?;
     let state = state_hash(first)?;
-    for (i, node) in sim.nodes.iter().enumerate() {
+    for (i, node) in honest(sim) {
         if state_hash(store(node)?)? != state {
-            return Err(format!("the state of node {i} differs from node 0's on the same tip"));
+            return Err(format!("the state of node {i} differs from the first node's on the same tip"));
         }
     }
     let placed = at_most_once(sim, &chain)?;
@@ -81,7 +93,7 @@ pub(super) fn all(sim: &Simulation) -> Result<(), String> {
     if replayed != state {
         return Err("the state is not what replaying the chain from genesis gives".into());
     }
-    Ok(())
+    Ok(chain)
 }
 
 fn state_hash<E: medring_storage::Engine>(store: &ChainStore<E>) -> Result<[u8; 32], String> {
@@ -110,16 +122,15 @@ fn at_most_once(sim: &Simulation, chain: &[Block]) -> Result<BTreeSet<RecordId>,
     Ok(placed)
 }
 
-/// Every admitted record is on the chain, in the pool of the node that admitted it, or was reported by it; one that expired
+/// Every record an honest node admitted is on the chain, in the pool of that node, or was reported by it; one that expired
 /// while its node was dying counts as reported, as its expiry stands on it.
 fn none_lost(sim: &Simulation, placed: &BTreeSet<RecordId>) -> Result<(), String> {
-    for (i, node) in sim.nodes.iter().enumerate() {
+    for (i, node) in honest(sim) {
         let Some(core) = &node.core else { return Err(format!("node {i} is dead")) };
         let pool: BTreeSet<RecordId> = core.pool_records().collect();
-        let next = core.snapshot().height + 1;
-        for id in &node.admitted {
-            let expired = sim.records.get(id).is_some_and(|record| record.envelope.expiry_height < next);
-            if !placed.contains(id) && !pool.contains(id) && !node.dropped.contains_key(id) && !expired {
+        let next = core.store().tip().map_err(|e| e.to_string())?.1 + 1;
+        for (id, expiry) in &node.admitted {
+            if !placed.contains(id) && !pool.contains(id) && !node.dropped.contains_key(id) && *expiry >= next {
                 return Err(format!("record {id}, admitted by node {i}, is lost"));
             }
         }
@@ -141,8 +152,8 @@ fn replay(sim: &Simulation, chain: &[Block]) -> Result<[u8; 32], String> {
             authority.or(participant.map(|p| p.keys))
         };
         let pending = checked.signatures(&rules, &sim.kit.chain, keys).map_err(|e| e.to_string())?;
-        if let Some(bad) = pending.iter().find(|pending| !pending.check.verify()) {
-            return Err(bad.violation().to_string());
+        if let Some(bad) = pending.iter().find(|pending| !sim.is_good(&pending.check)) {
+            return Err(format!("replaying the chain from genesis: {}", bad.violation()));
         }
         let verified = checked.assume_verified();
         let diff = apply(&rules, params, &state, &verified).map_err(|ApplyError::Violation(v)| v.to_string())?;

@@ -1,14 +1,15 @@
 //! What is going to happen, by time and then by the order in which it was scheduled.
 
-use super::network::Message;
+use super::network::Parcel;
 use medring_node::core::{JobId, Peer};
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 
 /// Something that happens at a time.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum What {
     /// A message reaches the end `to` (0 or 1) of a link, if that is still the same connection.
-    Deliver { link: usize, epoch: u64, to: usize, message: Message },
+    Deliver { link: usize, epoch: u64, to: usize, parcel: Parcel },
     /// A link comes up, if both ends live and no cut lies between.
     LinkUp { link: usize },
     /// The ends of a link notice that it is dead, if it still is.
@@ -23,33 +24,56 @@ pub(super) enum What {
     Mine,
     /// Somebody submits a record.
     Submit,
-    /// A partition begins.
-    Cut { index: usize },
-    /// A partition ends.
-    Heal { index: usize },
-    /// A crash of the list.
-    Crash { index: usize },
+    /// A malicious node floods its peers.
+    Spam { node: usize },
+    /// A fault of the list begins, or ends.
+    Fault { index: usize, begins: bool },
     /// A dead node comes back.
     Restart { node: usize },
 }
 
+struct Event {
+    at_ms: u64,
+    number: u64,
+    what: What,
+}
+
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Event {}
+impl PartialOrd for Event {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Event {
+    /// The heap's greatest is the next: the earliest, first scheduled.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at_ms, other.number).cmp(&(self.at_ms, self.number))
+    }
+}
+
 /// All of it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Queue {
-    events: BTreeMap<(u64, u64), What>,
+    events: BinaryHeap<Event>,
     pushed: u64,
 }
 
 impl Queue {
     pub(super) fn push(&mut self, at_ms: u64, what: What) {
-        self.events.insert((at_ms, self.pushed), what);
+        self.events.push(Event { at_ms, number: self.pushed, what });
         self.pushed += 1;
     }
 
     /// The next event not later than `until_ms`.
     pub(super) fn pop(&mut self, until_ms: u64) -> Option<(u64, What)> {
-        let first = self.events.first_entry().filter(|first| first.key().0 <= until_ms)?;
-        let ((at_ms, _), what) = first.remove_entry();
-        Some((at_ms, what))
+        if self.events.peek()?.at_ms > until_ms {
+            return None;
+        }
+        self.events.pop().map(|event| (event.at_ms, event.what))
     }
 }

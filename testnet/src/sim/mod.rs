@@ -1,9 +1,11 @@
 //! Many [`NodeCore`](medring_node::core::NodeCore)s on virtual time: a network that runs in one thread, from one seed.
 //!
-//! What is simulated is the driver, the links and the disks; what runs is the very core a real node runs, with real
-//! signatures (verified once, then remembered) and real blocks at a target that every second nonce meets. Blocks come at
-//! times drawn from the seed. [`Simulation::run`] submits records, cuts the network, kills nodes, heals everything and then
-//! judges (see [`checks`]): one tip, equal states, no admitted record lost, none twice, no table beyond its bound.
+//! What is simulated is the driver, the links, the disks and the clocks; what runs is the very core a real node runs, with
+//! real signatures (verified once, then remembered) and real blocks at a target that every second nonce meets. Blocks come
+//! at times drawn from the seed. [`Simulation::run`] submits records, lets the [`Fault`]s of its list happen, ends all of
+//! them and then judges (see [`checks`]): one tip, equal states, no admitted record lost, none twice, no table beyond its
+//! bound, no honest node blamed, and a restart that changes nothing. [`hunt()`] does so with random faults, seed after seed,
+//! and makes the list of one that fails as short as it gets.
 //!
 //! Two runs of one configuration give the same log, byte for byte: [`SimReport::log_hash`].
 //!
@@ -13,35 +15,59 @@
 //! let mut config = SimConfig::new(7, 4).with_partition(2).with_crashes(1);
 //! config.busy_ms = 60_000;
 //! let report = Simulation::new(config)?.run()?;
-//! assert!(report.confirmed > 0);
+//! assert!(report.records.confirmed > 0);
 //! println!("{report}");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod broken;
 pub mod checks;
+mod clock;
 mod config;
+mod disk;
+mod essence;
 mod events;
+mod evil;
+mod fault;
+mod fault_text;
+mod hunt;
 mod log;
+mod misfortune;
 mod network;
 mod node;
 mod outputs;
 mod report;
 mod run;
+mod shrink;
+mod stats;
+mod theory;
+mod traffic;
+mod trouble;
+mod twin;
 mod work;
 
-pub use config::{Crash, Partition, SimConfig};
-pub use report::{SimFailure, SimReport};
+pub use broken::Broken;
+pub use config::{Latency, SimConfig};
+pub use fault::{Death, Deed, Fault, Span};
+pub use fault_text::FaultError;
+pub use hunt::{Found, Hunt, hunt, run_one, search};
+pub use misfortune::random_faults;
+pub use network::REGION_DELAYS_MS;
+pub use report::{RecordCounts, Reorgs, SimFailure, SimReport, Stale};
+pub use shrink::shrink;
+pub use stats::{Delays, Sent};
 
 use events::{Queue, What};
 use log::Log;
 use medring_node::core::{CoreConfig, Input, PoolLimits};
-use medring_protocol::testkit::{self, Kit};
+use medring_protocol::block::Header;
+use medring_protocol::testkit::{self, Actor, Kit};
 use medring_protocol::{RecordId, record::Record};
 use network::Link;
 use node::SimNode;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 /// Anything that goes wrong below the simulation: a store that does not open.
@@ -51,21 +77,35 @@ pub(crate) type DynError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Simulation {
     config: SimConfig,
     kit: Kit,
+    /// Nobody enrolled it.
+    stranger: Actor,
     rng: ChaCha12Rng,
+    start_ms: u64,
     now_ms: u64,
     queue: Queue,
     nodes: Vec<SimNode>,
     links: Vec<Link>,
+    /// The links of each node.
+    links_of: Vec<Vec<usize>>,
+    /// Of a hundred segments so many are lost now, and delays are so many times their own.
+    loss_percent: u64,
+    slowness: u64,
+    /// Some fault of the list is a clock's.
+    clocks_off: bool,
     log: Log,
     /// Signature checks done before, by the hash of key, message and signature.
-    verified: BTreeMap<[u8; 32], bool>,
-    /// Every record submitted, for the checkers.
-    records: BTreeMap<RecordId, Record>,
+    verified: HashMap<[u8; 32], bool>,
+    /// Every record submitted, and when first: for the checkers.
+    records: BTreeMap<RecordId, (Record, u64)>,
+    /// By ticket: the last height at which what was submitted may be mined.
+    expiries: Vec<u64>,
     submitted: u64,
     refused: u64,
+    /// What spammers serve.
+    little_work: Vec<Header>,
     /// Blocks mined and submissions go on until then.
     busy_until_ms: u64,
-    stats: report::Stats,
+    stats: stats::Stats,
     /// The first thing that went wrong.
     problem: Option<String>,
 }
@@ -74,53 +114,95 @@ impl Simulation {
     /// The network at its start: every node up, every link about to come up.
     ///
     /// # Errors
-    /// A store cannot be opened, which in memory does not happen.
+    /// A fault names a node that is not there. (A store that cannot be opened does not happen in memory.)
     pub fn new(config: SimConfig) -> Result<Self, SimFailure> {
         let kit = Kit::new(config.seed);
-        let start_ms = testkit::GENESIS_TIME_MS + 1_000;
+        let start_ms = testkit::GENESIS_TIME_MS + 60_000;
         let mut sim = Self {
             rng: ChaCha12Rng::seed_from_u64(config.seed),
+            stranger: kit.extra_patient(u64::MAX),
+            start_ms,
             now_ms: start_ms,
             queue: Queue::default(),
             nodes: Vec::new(),
             links: Vec::new(),
+            links_of: vec![Vec::new(); config.nodes],
+            loss_percent: 0,
+            slowness: 1,
+            clocks_off: config.faults.iter().any(|fault| matches!(fault, Fault::Clock { .. })),
             log: Log::new(config.keep_log),
-            verified: BTreeMap::new(),
+            verified: HashMap::new(),
             records: BTreeMap::new(),
+            expiries: Vec::new(),
             submitted: 0,
             refused: 0,
+            little_work: Vec::new(),
             busy_until_ms: start_ms + config.busy_ms,
-            stats: report::Stats::default(),
+            stats: stats::Stats::default(),
             problem: None,
             kit,
             config,
         };
+        sim.check_config().map_err(|problem| sim.failure(problem))?;
         for i in 0..sim.config.nodes {
-            let node = SimNode::new(sim.core_config(i));
+            let node = sim.make_node(i);
             sim.nodes.push(node);
             sim.start_node(i, u64::MAX).map_err(|e| sim.failure(e.to_string()))?;
         }
         sim.lay_links();
-        sim.schedule_all();
+        sim.schedule_faults();
+        sim.schedule_block(1);
+        sim.queue.push(start_ms + 1_000, What::Submit);
         Ok(sim)
     }
 
-    fn core_config(&self, node: usize) -> CoreConfig {
+    fn check_config(&self) -> Result<(), String> {
+        let count = self.config.nodes;
+        if count == 0 {
+            return Err("a network has one node at least".into());
+        }
+        let mut evil = vec![false; count];
+        for fault in &self.config.faults {
+            if let Some(node) = fault.nodes().iter().find(|node| **node >= count) {
+                return Err(format!("{fault} names node {node}, and there are nodes 0 to {}", count - 1));
+            }
+            if let Fault::Evil { node, .. } = fault {
+                evil[*node] = true;
+            }
+        }
+        if evil.iter().all(|evil| *evil) { Err("one node at least must be honest".into()) } else { Ok(()) }
+    }
+
+    fn make_node(&mut self, node: usize) -> SimNode {
+        let deed = self.config.faults.iter().find_map(|fault| match fault {
+            Fault::Evil { node: evil, deed } if *evil == node => Some(*deed),
+            _ => None,
+        });
         let mut miner_tag = [0; 16];
         miner_tag[8..].copy_from_slice(&(node as u64).to_be_bytes());
-        CoreConfig {
+        let mut config = CoreConfig {
             miner_tag,
             agent: format!("sim node {node}"),
             mine: true,
             pool: PoolLimits::default(),
             seed: self.config.seed.wrapping_add(node as u64),
             ..CoreConfig::new(self.kit.params.clone())
+        };
+        let mut flaws = disk::DiskFlaws::default();
+        if let Some(deed) = deed {
+            config.rules = evil::rules(deed);
+        } else if let Some(broken) = self.config.broken {
+            broken.spoil(node, &mut config);
+            flaws = broken.disk();
         }
+        let uplink_kbps = self.draw(self.config.uplink_kbps.clone());
+        SimNode::new(config, flaws, deed, uplink_kbps)
     }
 
     /// A ring, so that nobody is left out, and links drawn from the seed.
     fn lay_links(&mut self) {
         let count = self.config.nodes;
+        let regions: Vec<usize> = (0..count).map(|_| self.rng.random_range(0..REGION_DELAYS_MS.len())).collect();
         let mut pairs = std::collections::BTreeSet::new();
         for a in 0..count {
             let drawn: Vec<usize> = (0..self.config.links_per_node).map(|_| self.rng.random_range(0..count)).collect();
@@ -131,8 +213,15 @@ impl Simulation {
             }
         }
         for (a, b) in pairs {
-            let latency_ms = self.draw(self.config.latency_ms.clone());
-            self.links.push(Link::new(a, b, latency_ms));
+            let latency_ms = match &self.config.latency {
+                Latency::Uniform(range) => self.draw(range.clone()),
+                Latency::Regions => {
+                    let mean_ms = REGION_DELAYS_MS[regions[a]][regions[b]];
+                    self.draw(mean_ms * 4 / 5..=mean_ms * 6 / 5)
+                }
+            };
+            let ordered = self.draw(0..=1) == 0;
+            self.add_link(Link::new(a, b, latency_ms, ordered));
         }
         for link in 0..self.links.len() {
             let at_ms = self.now_ms + self.draw(0..=500);
@@ -140,17 +229,11 @@ impl Simulation {
         }
     }
 
-    fn schedule_all(&mut self) {
-        let start_ms = self.now_ms;
-        for (index, cut) in self.config.partitions.clone().into_iter().enumerate() {
-            self.queue.push(start_ms + cut.from_ms, What::Cut { index });
-            self.queue.push(start_ms + cut.until_ms, What::Heal { index });
+    fn add_link(&mut self, link: Link) {
+        for end in link.ends {
+            self.links_of[end].push(self.links.len());
         }
-        for (index, crash) in self.config.crashes.clone().into_iter().enumerate() {
-            self.queue.push(start_ms + crash.at_ms, What::Crash { index });
-        }
-        self.schedule_block(1);
-        self.queue.push(start_ms + 1_000, What::Submit);
+        self.links.push(link);
     }
 
     pub(crate) fn draw(&mut self, range: RangeInclusive<u64>) -> u64 {
@@ -171,8 +254,9 @@ impl Simulation {
 
     /// Feeds an input to a node, if it lives, and carries out what comes of it.
     fn input(&mut self, node: usize, input: Input) {
-        let Some(core) = self.nodes[node].core.as_mut() else { return };
-        core.handle(self.now_ms, input);
+        let at = &mut self.nodes[node];
+        let Some(core) = at.core.as_mut() else { return };
+        core.handle(at.clock.local_ms(self.now_ms), input);
         self.carry_out(node);
     }
 }

@@ -1,54 +1,53 @@
-//! Carrying out what cores ask for: the simulated driver, network and signature worker.
+//! Carrying out what cores ask for: the simulated driver and signature worker.
 
 use super::events::What;
-use super::log::short;
+use super::log::mark;
 use super::network::Message;
-use super::{Simulation, report};
-use medring_node::core::{Event, Output, Peer, Topic, Verdict};
+use super::{Simulation, report, traffic};
+use medring_node::core::{Event, Output, Peer, Verdict};
 use medring_protocol::record::SigCheck;
 use sha2::{Digest, Sha256};
+use std::fmt::Arguments;
 use std::sync::Arc;
 
-/// A node that was dropped by a peer is dialled again after this long, ms.
+/// A node that was dropped by a peer is dialled again after this long, ms …
 const REDIAL_MS: u64 = 5_000;
+/// … and one that was blamed after this long.
+const BAN_MS: u64 = 60_000;
 
 impl Simulation {
     /// Takes all outputs of a node, and schedules its next tick.
     pub(super) fn carry_out(&mut self, node: usize) {
         while let Some(output) = self.nodes[node].core.as_mut().and_then(|core| core.poll_output()) {
-            self.output(node, output);
+            let output = if self.nodes[node].is_honest() { Some(output) } else { self.twist(node, output) };
+            if let Some(output) = output {
+                self.output(node, output);
+            }
         }
-        let Some(due) = self.nodes[node].core.as_ref().and_then(|core| core.next_deadline()) else { return };
-        if due <= self.now_ms {
+        let at = &mut self.nodes[node];
+        let Some(due) = at.core.as_ref().and_then(|core| core.next_deadline()) else { return };
+        if due <= at.clock.local_ms(self.now_ms) {
             return self.fail(format!("node {node} would spin: what was due at {due} is not done"));
         }
-        let life = self.nodes[node].life;
-        if self.nodes[node].tick_ms.is_none_or(|tick| tick > due || tick <= self.now_ms) {
-            self.nodes[node].tick_ms = Some(due);
-            self.queue.push(due, What::Tick { node, life });
+        let due_ms = at.clock.when_ms(due, self.now_ms);
+        if at.tick_ms.is_none_or(|tick| tick > due_ms || tick <= self.now_ms) {
+            at.tick_ms = Some(due_ms);
+            let life = at.life;
+            self.queue.push(due_ms, What::Tick { node, life });
         }
     }
 
     fn output(&mut self, node: usize, output: Output) {
         match output {
-            Output::SendStatus { peer, status } => self.send(node, peer, Message::Status(Box::new(status))),
-            Output::Ask { peer, id, request } => self.send(node, peer, Message::Request(id, request)),
-            Output::Respond { peer, id, response } => self.send(node, peer, Message::Response(id, response)),
-            Output::Verdict { message, verdict } => {
-                let Some((topic, bytes, link)) = self.nodes[node].judging.remove(&message) else {
-                    return self.fail(format!("node {node} judged a message twice"));
-                };
-                self.say(node, format!("{verdict:?} {}", short(&bytes)));
-                match verdict {
-                    Verdict::Accept => self.flood(node, topic, &bytes, Some(link)),
-                    Verdict::Ignore => {}
-                    Verdict::Reject => self.fail(format!("node {node} rejected an honest message")),
-                }
-            }
+            Output::SendStatus { peer, status } => self.send(node, peer, Message::Status(Arc::new(status))),
+            Output::Ask { peer, id, request } => self.send(node, peer, Message::Request(id, Box::new(request))),
+            Output::Respond { peer, id, response } => self.send(node, peer, Message::Response(id, Box::new(response))),
+            Output::Verdict { message, verdict } => self.judged(node, message, verdict),
             Output::Publish { topic, bytes } => {
-                self.say(node, format!("publishes {topic:?} {}", short(&bytes)));
-                if self.nodes[node].is_news(Sha256::digest(&bytes).into(), self.now_ms) {
-                    self.flood(node, topic, &Arc::new(bytes), None);
+                let gossip = traffic::gossip(topic, bytes);
+                self.say(node, format_args!("publishes {topic:?} {:08x}", mark(&gossip.id)));
+                if self.nodes[node].is_news(gossip.id, self.now_ms) {
+                    self.flood(node, &gossip, None);
                 }
             }
             Output::Verify { job, checks } => {
@@ -57,13 +56,14 @@ impl Simulation {
                 self.queue.push(self.now_ms + wait_ms, What::Verified { node, life, job, result });
             }
             Output::Disconnect { peer, reason, .. } => self.disconnect(node, peer, &reason),
-            Output::Submitted { ticket: _, result } => match result {
+            Output::Submitted { ticket, result } => match result {
                 Ok(id) => {
-                    self.say(node, format!("admits {id}"));
-                    self.nodes[node].admitted.insert(id);
+                    self.say(node, format_args!("admits {id}"));
+                    let expiry = usize::try_from(ticket.0).ok().and_then(|at| self.expiries.get(at)).copied();
+                    self.nodes[node].admitted.insert(id, expiry.unwrap_or(u64::MAX));
                 }
                 Err(error) => {
-                    self.say(node, format!("refuses: {error}"));
+                    self.say(node, format_args!("refuses: {error}"));
                     self.refused += 1;
                 }
             },
@@ -72,86 +72,109 @@ impl Simulation {
         }
     }
 
+    fn judged(&mut self, node: usize, message: medring_node::core::MessageId, verdict: Verdict) {
+        let Some((gossip, link)) = self.nodes[node].judging.remove(&message) else {
+            return self.fail(format!("node {node} judged a message twice"));
+        };
+        self.say(node, format_args!("{verdict:?} {:08x}", mark(&gossip.id)));
+        match verdict {
+            Verdict::Accept => {
+                let gossip = self.pass_on(node, gossip);
+                self.flood(node, &gossip, link);
+            }
+            Verdict::Ignore => {}
+            Verdict::Reject => {
+                let honest = |end: &usize| self.nodes[*end].is_honest();
+                if link.is_some_and(|link| self.links[link].ends.iter().all(honest)) {
+                    self.fail(format!("node {node} rejected an honest message"));
+                }
+            }
+        }
+    }
+
     fn event(&mut self, node: usize, event: &Event) {
-        self.say(node, format!("{event:?}"));
-        if let Err(problem) = self.nodes[node].note(event) {
+        self.say(node, format_args!("{event:?}"));
+        if self.nodes[node].is_honest()
+            && let Err(problem) = self.nodes[node].note(event, self.clocks_off)
+        {
             self.fail(format!("node {node} {problem}"));
         }
         match event {
-            Event::Tip { disconnected, .. } => self.stats.tip_moved(disconnected.len()),
-            Event::Fatal(_) => {
-                let down_ms = self.nodes[node].doomed_ms;
-                self.kill(node, down_ms);
+            Event::Tip { disconnected, connected, .. } => {
+                let now_ms = self.now_ms;
+                self.stats.tip_moved(now_ms, disconnected.len(), connected);
             }
-            _ => {}
+            Event::Pooled { record } => {
+                let now_ms = self.now_ms;
+                if let Some((_, submitted_ms)) = self.records.get(record) {
+                    self.stats.record_delays_ms.push(now_ms - submitted_ms);
+                }
+            }
+            Event::PeerFault { peer, reason } => self.blamed(node, *peer, reason),
+            Event::Fatal(_) => {
+                let down_ms = self.nodes[node].doomed_ms.take();
+                self.kill(node, down_ms.unwrap_or(0));
+            }
+            Event::Dropped { .. } | Event::MinedBlock { .. } | Event::WrongNetwork { .. } | Event::Warning(_) => {}
         }
     }
 
-    /// Puts a message on its way.
-    fn send(&mut self, node: usize, peer: Peer, message: Message) {
-        let Some(link) = self.nodes[node].links.get(&peer).copied() else { return };
-        self.send_on(node, link, message);
-    }
-
-    fn send_on(&mut self, node: usize, link: usize, message: Message) {
-        let jitter_ms = self.draw(self.config.jitter_ms.clone());
-        let at = &self.links[link];
-        if at.peers.is_none() || at.cut {
-            return;
-        }
-        let (epoch, to) = (at.epoch, 1 - at.end_of(node));
-        self.queue.push(self.now_ms + at.latency_ms + jitter_ms, What::Deliver { link, epoch, to, message });
-        self.stats.messages += 1;
-    }
-
-    /// Gossip floods: to every link but the one it came by.
-    fn flood(&mut self, node: usize, topic: Topic, bytes: &Arc<Vec<u8>>, from: Option<usize>) {
-        let links: Vec<usize> = self.nodes[node].links.values().copied().filter(|link| Some(*link) != from).collect();
-        for link in links {
-            self.send_on(node, link, Message::Gossip(topic, bytes.clone()));
+    /// Honest nodes blame malicious ones only.
+    fn blamed(&mut self, node: usize, peer: Peer, reason: &str) {
+        let Some(face) = self.nodes[node].face(peer) else { return };
+        match (self.nodes[node].is_honest(), self.nodes[face].is_honest()) {
+            (true, true) => self.fail(format!("node {node} blamed honest node {face}: {reason}")),
+            (true, false) => self.stats.blamed += 1,
+            (false, _) => {}
         }
     }
 
-    /// A node wants to be rid of a peer; honest nodes are dialled again.
+    /// A node wants to be rid of a peer. Honest nodes are dialled again soon.
     fn disconnect(&mut self, node: usize, peer: Peer, reason: &str) {
         let Some(link) = self.nodes[node].links.get(&peer).copied() else { return };
-        self.say(node, format!("drops {}: {reason}", peer.0));
+        self.say(node, format_args!("drops {}: {reason}", peer.0));
         self.take_down(link);
-        self.queue.push(self.now_ms + REDIAL_MS, What::LinkUp { link });
+        let honest = self.links[link].ends.iter().all(|end| self.nodes[*end].is_honest());
+        self.queue.push(self.now_ms + if honest { REDIAL_MS } else { BAN_MS }, What::LinkUp { link });
     }
 
     /// Real verification, once for each signature in the whole network.
     fn verify(&mut self, checks: &[SigCheck]) -> Result<(), usize> {
-        for (i, check) in checks.iter().enumerate() {
-            let mut state = Sha256::new();
-            for part in [check.key.0.as_slice(), &check.hash, &check.signature.0] {
-                state.update(part);
-            }
-            let good = *self.verified.entry(state.finalize().into()).or_insert_with(|| check.verify());
-            if !good {
-                return Err(i);
-            }
-        }
-        Ok(())
+        let known = &mut self.verified;
+        let mut good = |check: &SigCheck| *known.entry(name(check)).or_insert_with(|| check.verify());
+        checks.iter().position(|check| !good(check)).map_or(Ok(()), Err)
     }
 
-    pub(super) fn say(&mut self, node: usize, what: String) {
-        self.log.line(format!("{} {node} {what}", self.now_ms));
+    /// Whether a signature is good: remembered, or verified now.
+    pub(super) fn is_good(&self, check: &SigCheck) -> bool {
+        self.verified.get(&name(check)).copied().unwrap_or_else(|| check.verify())
+    }
+
+    pub(super) fn say(&mut self, node: usize, what: Arguments<'_>) {
+        self.log.line(format_args!("{} {node} {what}", self.now_ms));
     }
 
     /// Keeps the first problem.
     pub(super) fn fail(&mut self, problem: String) {
-        self.log.line(format!("{} PROBLEM {problem}", self.now_ms));
+        self.log.line(format_args!("{} PROBLEM {problem}", self.now_ms));
         self.problem.get_or_insert(problem);
     }
 
     pub(super) fn failure(&self, problem: String) -> report::SimFailure {
-        let tail = self.log.lines().len().saturating_sub(40);
         report::SimFailure {
             seed: self.config.seed,
-            at_ms: self.now_ms.saturating_sub(medring_protocol::testkit::GENESIS_TIME_MS),
+            at_ms: self.now_ms.saturating_sub(self.start_ms),
             problem,
-            log_tail: self.log.lines()[tail..].to_vec(),
+            log_tail: self.log.tail(),
         }
     }
+}
+
+/// By key, message and signature.
+fn name(check: &SigCheck) -> [u8; 32] {
+    let mut state = Sha256::new();
+    for part in [check.key.0.as_slice(), &check.hash, &check.signature.0] {
+        state.update(part);
+    }
+    state.finalize().into()
 }

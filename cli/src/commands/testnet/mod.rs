@@ -5,6 +5,7 @@ mod failure;
 mod logs;
 mod show;
 mod signals;
+mod sim;
 mod steps;
 mod up;
 
@@ -34,6 +35,8 @@ pub(crate) enum TestnetCommand {
     Down(up::DownArgs),
     /// Four processes mine; a patient finds, opens and verifies records that an outsider cannot read
     Demo(demo::DemoArgs),
+    /// Run many nodes on virtual time with faults, from one seed; or hunt for a seed that fails
+    Sim(sim::SimArgs),
 }
 
 /// Which testnet.
@@ -71,6 +74,7 @@ pub(super) fn run(command: TestnetCommand, context: &Context) -> Outcome {
         TestnetCommand::Restart(args) => up::restart(&args, context),
         TestnetCommand::Down(args) => up::down(&args, context),
         TestnetCommand::Demo(args) => demo::run(args, context),
+        TestnetCommand::Sim(args) => sim::run(&args, context),
     }
 }
 
