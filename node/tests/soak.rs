@@ -1,7 +1,9 @@
 //! A whole group over real streams: every member has a swarm, a vault on disk and a machine of its own. Six in `make test`,
-//! sixty-four with `MEDRING_SOAK=1`, which prints the figures.
+//! sixty-four with `MEDRING_SOAK=1`, which prints the figures. And full blocks around a ring of real nodes.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail, and tell, as tests do")]
 
+#[path = "soak/blocks.rs"]
+mod blocks;
 #[path = "soak/host.rs"]
 mod host;
 #[path = "soak/town.rs"]
@@ -43,4 +45,22 @@ async fn a_group_over_real_streams_is_set_up_and_somebody_leaves_and_somebody_jo
         town.agree(&members, 2).await;
     });
     assert_eq!(joined.await.pairing_members, 3, "the joiner and its neighbours, and nobody else");
+}
+
+/// One full block in `make test`; with `MEDRING_SOAK=1` five, and five more whole, as nodes of wire version 1 gossip them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_block_crosses_a_ring_of_five_nodes() {
+    let soak = std::env::var_os("MEDRING_SOAK").is_some_and(|v| v == "1");
+    for (wire_version, blocks) in if soak { vec![(2, 5), (1, 5)] } else { vec![(2, 1)] } {
+        let mut ring = blocks::Ring::new(65, wire_version).await;
+        for block in 0..blocks {
+            let records = ring.fill_pools().await;
+            let after = ring.mine(block % 5).await;
+            println!(
+                "wire version {wire_version}: a full block of {records} records at the others after {:.0} … {:.0} ms",
+                after[1], after[4]
+            );
+        }
+        ring.stop().await;
+    }
 }

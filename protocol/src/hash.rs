@@ -108,6 +108,8 @@ tags! {
     Recall = "recall",
     /// Names within an aggregate, and what makes two of its resources the same.
     Aggregate = "aggregate",
+    /// Short id of a record within one block.
+    Short = "short",
 }
 
 /// LP(b): the length as u32 big-endian, then the bytes.

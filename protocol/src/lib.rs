@@ -13,6 +13,7 @@ pub mod block;
 pub mod chain;
 pub mod chebyshev;
 pub mod codec;
+pub mod compact;
 pub mod deid;
 pub mod error;
 pub mod fhir;

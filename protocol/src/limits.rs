@@ -28,6 +28,12 @@ pub const BLOCKS_PER_REQUEST_MAX: usize = 16;
 pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
 /// A sync answer on the wire.
 pub const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A compact block on the wire: 4,096 short ids of three bytes, or fewer longer ones, and what is sent along.
+pub const COMPACT_BYTES_MAX: usize = 40 * 1024;
+/// What a compact block is kept within if it can be: short ids are shortened before they take more.
+pub const COMPACT_BYTES_AIM: usize = 9_600;
+/// What it is kept within by sending no more records along.
+pub const COMPACT_SENT_ALONG_BYTES_AIM: usize = 8_000;
 /// A gossip message (a whole block with its header and framing).
 pub const GOSSIP_BYTES_MAX: usize = BLOCK_BYTES_MAX + 64 * 1024;
 /// Proof bytes of an envelope.
@@ -36,3 +42,6 @@ pub const PROOF_BYTES_MAX: usize = 1024;
 const _: () = assert!(SEALED_BYTES_MAX + PUBLIC_BYTES_MAX > RECORD_BYTES_MAX, "either part may fill a record");
 const _: () = assert!(RECORD_BYTES_MAX < BLOCK_BYTES_MAX);
 const _: () = assert!(GOSSIP_BYTES_MAX < RESPONSE_BYTES_MAX);
+const _: () = assert!(COMPACT_SENT_ALONG_BYTES_AIM < COMPACT_BYTES_AIM && COMPACT_BYTES_AIM < COMPACT_BYTES_MAX);
+const _: () = assert!(COMPACT_BYTES_MAX < GOSSIP_BYTES_MAX);
+const _: () = assert!(BLOCK_RECORDS_MAX < u16::MAX as usize, "a place in a block is a u16");

@@ -8,10 +8,13 @@ use crate::pow::Work;
 use crate::record::Record;
 use serde::{Deserialize, Serialize};
 
+/// The version this code speaks: 2 gossips compact blocks ([`crate::compact`]), 1 whole ones. Two nodes use the lower one.
+pub const VERSION: u16 = 2;
+
 /// First message both ways, on a protocol whose name holds no chain id, so that a wrong network is named on both sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Version of the sync protocol; 1.
+    /// Version of the wire the sender speaks, from 1 to it: [`VERSION`].
     pub version: u16,
     /// Software and version, at most 64 bytes, for people.
     pub agent: String,
@@ -69,6 +72,13 @@ pub enum Request {
         /// Which.
         ids: Vec<WireId>,
     },
+    /// The records that stand in these places of a block; from version 2 on.
+    BlockRecords {
+        /// Which block.
+        block: BlockId,
+        /// Which places, ascending; at most [`limits::BLOCK_RECORDS_MAX`].
+        indexes: Vec<u16>,
+    },
 }
 
 /// An answer.
@@ -82,6 +92,8 @@ pub enum Response {
     Pool(Vec<WireId>),
     /// The records that are there, cut as blocks are.
     Records(Vec<Record>),
+    /// All the records asked for, in that order; none if the block is not on the best chain.
+    BlockRecords(Vec<Record>),
 }
 
 impl Request {
@@ -98,9 +110,15 @@ impl Request {
             Request::Blocks { ids } => (ids.len(), limits::BLOCKS_PER_REQUEST_MAX),
             Request::Pool => (0, 0),
             Request::Records { ids } => (ids.len(), Self::RECORDS_MAX),
+            Request::BlockRecords { indexes, .. } => (indexes.len(), limits::BLOCK_RECORDS_MAX),
         };
         if count > most {
             return Err(CodecError::Malformed(format!("{count} entries, at most {most} are allowed")));
+        }
+        if let Request::BlockRecords { indexes, .. } = &request
+            && !indexes.is_sorted_by(|a, b| a < b)
+        {
+            return Err(CodecError::Malformed("places that do not ascend".into()));
         }
         Ok(request)
     }
@@ -115,6 +133,7 @@ impl Response {
             Response::Blocks(blocks) => (blocks.len(), limits::BLOCKS_PER_REQUEST_MAX),
             Response::Pool(ids) => (ids.len(), Request::POOL_IDS_MAX),
             Response::Records(records) => (records.len(), Request::RECORDS_MAX),
+            Response::BlockRecords(records) => (records.len(), limits::BLOCK_RECORDS_MAX),
         };
         if count > most {
             return Err(CodecError::Malformed(format!("{count} entries, at most {most} are allowed")));

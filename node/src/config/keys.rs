@@ -65,6 +65,7 @@ keys! {
     "network.mdns" Switch "false" "find nodes on the local network, and show this one there"
     "network.max_peers" Number "64" "most links at one time, 1 … 250; a quarter is kept for links this node opens; a group of n needs n − 1 and more"
     "network.capture" Path "" "file to which every outgoing payload is copied before it is encrypted; test networks only"
+    "network.wire_version" Number "" "1 plays an older node, which gossips whole blocks; the newest if not set; test networks only"
     "api.listen" Text "127.0.0.1:0" "loopback address of the HTTP API; port 0 takes any free one"
     "mining.enabled" Switch "false" "mine all the time"
     "mining.threads" Number "1" "mining threads, 1 … 256"

@@ -13,6 +13,7 @@ pub use layers::{ConfigPatch, load};
 use crate::net::address::parts;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use medring_protocol::wire::VERSION;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -60,6 +61,8 @@ pub struct NetworkConfig {
     pub max_peers: u32,
     /// A file to which every outgoing payload is copied before it is encrypted; test networks only.
     pub capture: Option<PathBuf>,
+    /// The wire version spoken, 1 or the newest; test networks only.
+    pub wire_version: Option<u16>,
 }
 
 /// `[api]`.
@@ -169,6 +172,7 @@ impl Default for NetworkConfig {
             mdns: false,
             max_peers: 64,
             capture: None,
+            wire_version: None,
         }
     }
 }
@@ -220,6 +224,9 @@ impl Config {
         }
         if !(1..=250).contains(&self.network.max_peers) {
             return fail("network.max_peers", format!("is {}; use 1 … 250", self.network.max_peers));
+        }
+        if let Some(version) = self.network.wire_version.filter(|version| !(1..=VERSION).contains(version)) {
+            return fail("network.wire_version", format!("is {version}; use 1 … {VERSION}"));
         }
         if !self.api.listen.ip().is_loopback() {
             let problem = format!(

@@ -3,11 +3,12 @@
 
 use super::{Event, Flaw, Job, JobId, MessageId, NodeCore, Output, Peer, Topic, Verdict, limits};
 use crate::core::held::HeldBlock;
-use medring_protocol::block::{Block, CheckedBlock, Header, PendingSignature};
+use medring_protocol::block::{Block, CheckedBlock, Header, PendingSignature, VerifiedBlock};
 use medring_protocol::chain::HeaderError;
 use medring_protocol::limits::{BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX};
 use medring_protocol::{BlockId, Violation};
 use medring_storage::{Durability, Engine, StorageError};
+use std::collections::BTreeSet;
 
 /// How a block came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) enum Source {
     Own,
     /// Unasked, by gossip.
     Gossip(Peer),
+    /// Unasked, by gossip, as short ids; put together here.
+    Relayed(Peer),
     /// As the answer to a question.
     Asked(Peer),
 }
@@ -35,9 +38,41 @@ impl Origin {
     fn peer(&self) -> Option<Peer> {
         match self.source {
             Source::Own => None,
-            Source::Gossip(peer) | Source::Asked(peer) => Some(peer),
+            Source::Gossip(peer) | Source::Relayed(peer) | Source::Asked(peer) => Some(peer),
         }
     }
+
+    /// Whoever gossiped it.
+    pub(super) fn gossiped_by(&self) -> Option<Peer> {
+        match self.source {
+            Source::Gossip(peer) | Source::Relayed(peer) => Some(peer),
+            Source::Own | Source::Asked(_) => None,
+        }
+    }
+
+    /// The topic on which gossip has it already.
+    fn heard_on(&self) -> Option<Topic> {
+        self.message?;
+        match self.source {
+            Source::Gossip(_) => Some(Topic::Blocks),
+            Source::Relayed(_) => Some(Topic::CompactBlocks),
+            Source::Own | Source::Asked(_) => None,
+        }
+    }
+}
+
+/// Where a header stands.
+pub(super) enum Standing {
+    /// Its block is known, or refused; everyone has been told.
+    Done,
+    /// Its time has not come.
+    Early,
+    /// Its parent is unknown.
+    Orphan,
+    /// It is in the tree; the block of its parent is not stored yet.
+    Waiting,
+    /// It is in the tree, on a stored block.
+    Attached,
 }
 
 /// A block whose signatures are being verified.
@@ -89,51 +124,63 @@ impl<E: Engine> NodeCore<E> {
 
     fn process_block(&mut self, block: Block, origin: Origin) -> Result<(), StorageError> {
         let id = block.id();
-        if let Some(node) = self.tree.get(&id) {
+        match self.place_header(&id, &block.header, origin)? {
+            Standing::Done => {}
+            Standing::Early => {
+                self.verdict(origin.message, Verdict::Ignore);
+                self.held.wait_for_time(id, block, Origin { message: None, ..origin });
+            }
+            Standing::Orphan | Standing::Waiting => self.hold(id, block, origin),
+            Standing::Attached => self.check_block(id, block, origin)?,
+        }
+        Ok(())
+    }
+
+    /// Judges a block by its header, proof of work before anything that costs more than a look-up, and takes it into the
+    /// tree.
+    pub(super) fn place_header(
+        &mut self,
+        id: &BlockId,
+        header: &Header,
+        origin: Origin,
+    ) -> Result<Standing, StorageError> {
+        if let Some(node) = self.tree.get(id) {
             if node.invalid {
                 self.blame(origin, &format!("sent block {id}, which is invalid"));
-                return Ok(());
+                return Ok(Standing::Done);
             }
-            if node.body || self.verifying.contains_key(&id) {
+            if node.body || self.verifying.contains_key(id) {
                 self.verdict(origin.message, Verdict::Ignore);
-                return Ok(());
+                return Ok(Standing::Done);
             }
         }
-        if let Err(violation) = self.config.rules.check_pow(&block.header, &id) {
-            self.blame_block(origin, &id, &violation);
-            return Ok(());
+        if let Err(violation) = self.config.rules.check_pow(header, id) {
+            self.blame_block(origin, id, &violation);
+            return Ok(Standing::Done);
         }
-        if block.header.time_ms > self.latest_stamp_ms() {
+        if header.time_ms > self.latest_stamp_ms() {
             if let Some(flaw) = self.config.flaw
-                && self.early_flaw(flaw, origin, &block.header)?
+                && self.early_flaw(flaw, origin, header)?
             {
-                return Ok(());
+                return Ok(Standing::Done);
             }
-            self.verdict(origin.message, Verdict::Ignore);
-            self.held.wait_for_time(id, block, Origin { message: None, ..origin });
-            return Ok(());
+            return Ok(Standing::Early);
         }
-        let unasked = matches!(origin.source, Source::Gossip(_));
-        if unasked && block.header.height.saturating_add(limits::STALE_BLOCKS) < self.height() {
+        let unasked = origin.gossiped_by().is_some();
+        if unasked && header.height.saturating_add(limits::STALE_BLOCKS) < self.height() {
             self.verdict(origin.message, Verdict::Ignore);
-            return Ok(());
+            return Ok(Standing::Done);
         }
-        match self.insert_header(&block.header)? {
+        match self.insert_header(header)? {
             Ok(()) => {}
-            Err(HeaderError::Orphan(_)) => {
-                self.hold(id, block, origin);
-                return Ok(());
-            }
+            Err(HeaderError::Orphan(_)) => return Ok(Standing::Orphan),
             Err(error) => {
                 self.blame(origin, &format!("sent block {id}: {error}"));
-                return Ok(());
+                return Ok(Standing::Done);
             }
         }
-        if self.tree.get(&block.header.prev).is_none_or(|parent| parent.arrival.is_none()) {
-            self.hold(id, block, origin);
-            return Ok(());
-        }
-        self.check_block(id, block, origin)
+        let stored = self.tree.get(&header.prev).is_some_and(|parent| parent.arrival.is_some());
+        Ok(if stored { Standing::Attached } else { Standing::Waiting })
     }
 
     /// What a node of a flaw does with a block stamped too far ahead; `false`: what all do.
@@ -191,9 +238,14 @@ impl<E: Engine> NodeCore<E> {
                 None
             })
         };
-        let pending = checked.signatures(&rules, &self.chain, keys);
+        let mut pending = checked.signatures(&rules, &self.chain, keys);
         if let Some(error) = failed {
             return Err(error);
+        }
+        if let Ok(pending) = &mut pending {
+            // Equal WireIds are equal bytes, and whatever is or was in the pool has been verified.
+            let wires = checked.wire_ids();
+            pending.retain(|p| wires.get(p.record).is_none_or(|wire| !self.is_verified(wire)));
         }
         match pending {
             Err(violation) => {
@@ -256,6 +308,7 @@ impl<E: Engine> NodeCore<E> {
             self.verdict(origin.message, Verdict::Ignore);
             return Ok(());
         }
+        let lacking = self.likely_lacking(&verified);
         let complete = self.tree.body_stored(&id);
         self.store.put_body(&verified, &complete, Durability::Buffered)?;
         if let Some(peer) = origin.peer() {
@@ -268,24 +321,25 @@ impl<E: Engine> NodeCore<E> {
             self.event(Event::MinedBlock { block: id, height: header.height });
         }
         self.advance()?;
-        self.judge_stored(id, verified.block(), origin);
+        self.judge_stored(&verified, origin, &lacking);
         self.ready.extend(self.held.take_children(&id));
         Ok(())
     }
 
     /// Tells gossip about a stored block. Only what is on our best chain is forwarded: of a side branch we do not know
     /// whether its records may stand where they stand.
-    fn judge_stored(&mut self, id: BlockId, block: &Block, origin: Origin) {
+    fn judge_stored(&mut self, block: &VerifiedBlock, origin: Origin, lacking: &BTreeSet<usize>) {
+        let id = block.id();
         let verdict = match self.tree.get(&id) {
             Some(node) if node.invalid => Verdict::Reject,
             _ if self.is_active(&id) => Verdict::Accept,
             _ => Verdict::Ignore,
         };
         self.verdict(origin.message, verdict);
+        self.settle_relay(block, verdict);
         // What gossip did not bring is gossiped by us, if it is news: not the whole chain while catching up.
-        let news = self.tip() == id && self.tree.best_header() == id;
-        if origin.message.is_none() && news {
-            self.out(Output::Publish { topic: Topic::Blocks, bytes: block.encode() });
+        if self.tip() == id && self.tree.best_header() == id {
+            self.announce(block, lacking, origin.heard_on());
         }
     }
 
@@ -296,16 +350,17 @@ impl<E: Engine> NodeCore<E> {
         for id in &lost {
             self.sources.remove(id);
             self.held.take_children(id);
+            self.drop_relay(id);
         }
         self.stop_sync_to(&lost);
         Ok(())
     }
 
-    fn blame_block(&mut self, origin: Origin, id: &BlockId, violation: &Violation) {
+    pub(super) fn blame_block(&mut self, origin: Origin, id: &BlockId, violation: &Violation) {
         self.blame(origin, &format!("sent block {id}, which breaks {violation}"));
     }
 
-    fn blame(&mut self, origin: Origin, what: &str) {
+    pub(super) fn blame(&mut self, origin: Origin, what: &str) {
         self.verdict(origin.message, Verdict::Reject);
         match origin.peer() {
             Some(peer) => self.fault(peer, what),

@@ -47,6 +47,8 @@ pub struct CoreConfig {
     pub mine: bool,
     /// Bounds of the mempool.
     pub pool: PoolLimits,
+    /// The wire version spoken: [`wire::VERSION`](medring_protocol::wire::VERSION), or 1 to play an older node.
+    pub wire_version: u16,
     /// Decides between peers that are equally good, so that not all nodes ask the same one.
     pub seed: u64,
     /// `None`, but in simulations of broken nodes.
@@ -63,6 +65,7 @@ impl CoreConfig {
             agent: concat!("medring/", env!("CARGO_PKG_VERSION")).into(),
             mine: false,
             pool: PoolLimits::default(),
+            wire_version: medring_protocol::wire::VERSION,
             seed: 0,
             flaw: None,
         }

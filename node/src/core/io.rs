@@ -30,8 +30,10 @@ pub struct Ticket(pub u64);
 pub enum Topic {
     /// A record in the codec.
     Records,
-    /// A whole block in the codec.
+    /// A whole block in the codec: what nodes of wire version 1 speak.
     Blocks,
+    /// A compact block in the codec, from wire version 2 on.
+    CompactBlocks,
 }
 
 /// What happens to a node.

@@ -18,6 +18,14 @@ pub const SIDE_HEADERS_MAX: usize = 100_000;
 pub const SYNC_WINDOW_BLOCKS: usize = 1024;
 /// Who gave us blocks that are not connected yet, to know whom to blame.
 pub const SOURCES_MAX: usize = 2 * SYNC_WINDOW_BLOCKS;
+/// Compact blocks that lack records, all told.
+pub const RELAY_BLOCKS_MAX: usize = 8;
+/// Peers remembered as givers of one of them.
+pub const RELAY_GIVERS_MAX: usize = 4;
+/// Records that left the pool lately, kept to put rival blocks together …
+pub const RECENT_RECORDS_MAX: usize = 8192;
+/// … and their bytes.
+pub const RECENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Peers held at once; the network layer keeps far fewer.
 pub const PEERS_MAX: usize = 256;
 /// Templates whose nonce is still accepted.
@@ -43,6 +51,18 @@ pub const STATUS_INTERVAL_MS: u64 = 10_000;
 pub const STATUS_INTERVAL_MIN_MS: u64 = 500;
 /// An answer that has not come by then will not come.
 pub const REQUEST_TIMEOUT_MS: u64 = 20_000;
+/// The missing records of a compact block come by then, or another giver is asked …
+pub const RELAY_RECORDS_TIMEOUT_MS: u64 = 2_000;
+/// … as is one that does not give the whole block by then.
+pub const RELAY_BLOCK_TIMEOUT_MS: u64 = 4_000;
+/// Nobody is asked any more after this: gossip forgets the message soon, and sync fetches the block.
+pub const RELAY_TIMEOUT_MS: u64 = 4_000;
+/// A record that came this lately may not be in other pools yet: a block that has it carries it along, if it is small.
+pub const RELAY_YOUNG_MS: u64 = 1_000;
+/// A peer's tip at most so many blocks above ours is on its way by gossip …
+pub const GOSSIP_AHEAD_BLOCKS: u64 = 2;
+/// … and asked for only after this, so that its records do not travel twice.
+pub const GOSSIP_GRACE_MS: u64 = 1_000;
 /// After a failure a peer is not asked for this long, doubled for each further one …
 pub const BACKOFF_MS: u64 = 500;
 /// … up to this.
@@ -69,4 +89,5 @@ pub const CATCHING_UP_BLOCKS: u64 = 32;
 pub const SYNC_EVERY_BLOCKS: u64 = 256;
 
 const _: () = assert!(medring_protocol::limits::BLOCKS_PER_REQUEST_MAX <= SYNC_HELD_BLOCKS_MAX);
+const _: () = assert!(GOSSIP_GRACE_MS < STATUS_INTERVAL_MS && RELAY_BLOCK_TIMEOUT_MS < REQUEST_TIMEOUT_MS);
 const _: () = assert!(STATUS_INTERVAL_MIN_MS < STATUS_INTERVAL_MS && STATUS_INTERVAL_MS < STATUS_TIMEOUT_MS);

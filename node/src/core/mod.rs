@@ -14,6 +14,9 @@ mod io;
 pub mod limits;
 mod mempool;
 mod peers;
+mod relay;
+mod relay_out;
+mod relay_recent;
 mod reorg_pool;
 mod serve;
 mod snapshot;
@@ -63,6 +66,7 @@ pub struct NodeCore<E> {
     /// Blocks to be looked at in this very call.
     ready: VecDeque<HeldBlock>,
     held: Held,
+    relay: relay::Relay,
     /// Who gave us blocks that are stored and not connected yet.
     sources: BTreeMap<BlockId, Peer>,
     pool: Mempool,
@@ -125,6 +129,9 @@ impl<E: Engine> NodeCore<E> {
             Input::Gossip { peer, message, topic: Topic::Blocks, bytes } => {
                 self.on_gossiped_block(peer, message, &bytes)
             }
+            Input::Gossip { peer, message, topic: Topic::CompactBlocks, bytes } => {
+                self.on_compact_block(peer, message, &bytes)
+            }
             Input::Gossip { peer, message, topic: Topic::Records, bytes } => {
                 self.on_gossiped_record(peer, message, &bytes)
             }
@@ -141,6 +148,7 @@ impl<E: Engine> NodeCore<E> {
     /// After every input: what is due by now, and what the input made possible.
     fn settle(&mut self) -> Result<(), StorageError> {
         self.release_future_blocks();
+        self.drive_relay();
         self.process_ready_blocks()?;
         self.drive_sync()?;
         self.drive_exchange();

@@ -49,6 +49,11 @@ impl PeerState {
         self.status.is_some() && !self.dropped
     }
 
+    /// Whether it is to hear of whole blocks: it said where it stands, and knows no compact ones.
+    pub(super) fn wants_whole_blocks(&self) -> bool {
+        !self.dropped && self.status.as_ref().is_some_and(|status| status.version == 1)
+    }
+
     /// When something is due for it.
     pub(super) fn due_ms(&self) -> Option<u64> {
         match (&self.status, self.dropped) {
@@ -76,7 +81,7 @@ impl<E: Engine> NodeCore<E> {
     /// Where we stand.
     pub(super) fn own_status(&self) -> Status {
         Status {
-            version: 1,
+            version: self.config.wire_version,
             agent: self.config.agent.clone(),
             chain: self.chain,
             chain_name: self.config.params.name.clone(),
@@ -100,9 +105,11 @@ impl<E: Engine> NodeCore<E> {
     pub(super) fn on_disconnected(&mut self, peer: Peer) {
         self.peers.remove(&peer);
         self.leave_sync_peer(peer);
+        self.leave_relay_peer(peer);
     }
 
     pub(super) fn on_status(&mut self, peer: Peer, status: Status) {
+        let height = self.height();
         let Some(state) = self.peers.get_mut(&peer).filter(|state| !state.dropped) else { return };
         if status.chain != self.chain {
             state.dropped = true;
@@ -120,9 +127,13 @@ impl<E: Engine> NodeCore<E> {
         }
         let first = state.status.is_none();
         let (skew_ms, agent) = (self.now_ms.abs_diff(status.clock_ms), status.agent.clone());
+        let on_its_way = !first && status.height <= height + limits::GOSSIP_AHEAD_BLOCKS;
         if state.status.as_ref().is_none_or(|old| old.tip != status.tip) {
             // Something new to ask for: an earlier failure is no reason to wait.
             state.backoff_until_ms = state.backoff_until_ms.min(self.now_ms + limits::BACKOFF_MS);
+            if on_its_way {
+                state.backoff_until_ms = self.now_ms + limits::GOSSIP_GRACE_MS;
+            }
         }
         state.status = Some(status);
         if first && skew_ms > limits::CLOCK_SKEW_WARN_MS {
@@ -162,6 +173,10 @@ impl<E: Engine> NodeCore<E> {
         }
         if let Err(RequestError::Malformed(problem)) = &response {
             self.fault(peer, &format!("malformed answer: {problem}"));
+            return Ok(());
+        }
+        if let Some(block) = self.relay.awaits(peer, id) {
+            self.on_relay_response(block, peer, response);
             return Ok(());
         }
         if self.sync.awaits(peer, id) {

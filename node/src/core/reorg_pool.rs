@@ -123,11 +123,12 @@ impl<E: Engine> NodeCore<E> {
 
     /// After the commit.
     pub(super) fn take_pool_plan(&mut self, plan: PoolPlan) {
-        for id in &plan.removed {
-            self.pool.remove(id);
+        for id in plan.removed.iter().chain(plan.dropped.iter().map(|(id, _)| id)) {
+            if let Some(left) = self.pool.remove(id) {
+                self.relay.recent.push(left.wire, left.record, left.bytes);
+            }
         }
         for (record, reason) in plan.dropped {
-            self.pool.remove(&record);
             self.event(Event::Dropped { record, reason });
         }
         if !plan.returned.is_empty() {

@@ -43,6 +43,9 @@ impl<E: Engine> NodeCore<E> {
             Request::Blocks { ids } => Response::Blocks(self.blocks(&ids)?),
             Request::Pool => Response::Pool(self.inventory(peer)),
             Request::Records { ids } => Response::Records(self.records(&ids)),
+            Request::BlockRecords { block, indexes } => {
+                Response::BlockRecords(self.block_records(peer, &block, &indexes)?)
+            }
         })
     }
 
@@ -67,6 +70,25 @@ impl<E: Engine> NodeCore<E> {
             out.push(block);
         }
         Ok(out)
+    }
+
+    /// Records of a block of the best chain, by their places: all or none.
+    fn block_records(&mut self, peer: Peer, id: &BlockId, indexes: &[u16]) -> Result<Vec<Record>, StorageError> {
+        if self.config.wire_version < 2 {
+            self.fault(peer, "asked in wire version 2, and was told that this node speaks version 1");
+            return Ok(Vec::new());
+        }
+        if !self.is_active(id) {
+            return Ok(Vec::new());
+        }
+        let Some(block) = self.store.block(id)? else { return Ok(Vec::new()) };
+        let records = indexes.iter().map(|index| block.records.get(usize::from(*index)).cloned());
+        let records: Option<Vec<Record>> = records.collect();
+        if records.is_none() {
+            let (asked, most) = (indexes.last().copied().unwrap_or_default(), block.records.len());
+            self.fault(peer, &format!("asked for record {asked} of block {id}, which has {most}"));
+        }
+        Ok(records.unwrap_or_default())
     }
 
     /// Wire ids of waiting records. Where they are more than fit, the next question gets the next ones.
@@ -100,5 +122,6 @@ fn empty(request: &Request) -> Response {
         Request::Blocks { .. } => Response::Blocks(Vec::new()),
         Request::Pool => Response::Pool(Vec::new()),
         Request::Records { .. } => Response::Records(Vec::new()),
+        Request::BlockRecords { .. } => Response::BlockRecords(Vec::new()),
     }
 }

@@ -65,6 +65,10 @@ pub struct TableSizes {
     pub held_blocks: usize,
     /// Blocks that wait for their time.
     pub future_blocks: usize,
+    /// Compact blocks that lack records.
+    pub compact_blocks: usize,
+    /// Records that left the pool lately.
+    pub recent_records: usize,
     /// Signature jobs under way.
     pub jobs: usize,
     /// Givers of blocks not connected yet.
@@ -116,6 +120,8 @@ impl<E: Engine> NodeCore<E> {
             headers: self.tree.len(),
             held_blocks: self.held.waiting_len(),
             future_blocks: self.held.future_len(),
+            compact_blocks: self.relay.len(),
+            recent_records: self.relay.recent.len(),
             jobs: self.jobs.len(),
             sources: self.sources.len(),
             refused_records: self.refused.len(),

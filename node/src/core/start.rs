@@ -39,6 +39,7 @@ impl<E: Engine> NodeCore<E> {
             verifying: BTreeMap::new(),
             ready: VecDeque::new(),
             held: Default::default(),
+            relay: Default::default(),
             sources: BTreeMap::new(),
             pool: Mempool::new(config.pool),
             refused: BTreeSet::new(),

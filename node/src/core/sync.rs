@@ -200,7 +200,7 @@ impl<E: Engine> NodeCore<E> {
 
     /// Someone gossiped a block whose parent is unknown: it is asked for headers.
     pub(super) fn hint_from(&mut self, origin: Origin) {
-        if let Source::Gossip(peer) = origin.source
+        if let Some(peer) = origin.gossiped_by()
             && let Some(state) = self.peers.get_mut(&peer)
         {
             state.hint = true;
@@ -308,7 +308,9 @@ impl<E: Engine> NodeCore<E> {
         }
         let missing = self.tree.missing_bodies(&target, limits::SYNC_WINDOW_BLOCKS);
         let queued = |id: &BlockId| self.ready.iter().any(|held| held.block.id() == *id);
-        let under_way = |id: &BlockId| self.held.is_waiting(id) || self.verifying.contains_key(id) || queued(id);
+        let relayed = |id: &BlockId| self.relay.is_under_way(id);
+        let under_way =
+            |id: &BlockId| self.held.is_waiting(id) || self.verifying.contains_key(id) || queued(id) || relayed(id);
         // One whose time has not come (our clock was set back) is here already, and its turn may be far off.
         let next: VecDeque<BlockId> =
             missing.iter().copied().filter(|id| !under_way(id) && !self.held.is_early(id)).collect();

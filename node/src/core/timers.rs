@@ -34,7 +34,7 @@ impl<E: Engine> NodeCore<E> {
         let own = [Some(self.timers.status_ms), Some(self.timers.reoffer_ms), future, self.template_due_ms()];
         let sync = self.sync_due_ms();
         let peers = self.peers.values().filter_map(|peer| peer.due_ms());
-        own.into_iter().flatten().chain(sync).chain(peers).min()
+        own.into_iter().flatten().chain(sync).chain(peers).chain(self.relay.due_ms()).min()
     }
 
     /// The machine's clock was set back: what was due in so many ms still is, and not in a day.
@@ -43,6 +43,7 @@ impl<E: Engine> NodeCore<E> {
         let Timers { status_ms, status_sent_ms, reoffer_ms } = &mut self.timers;
         [status_ms, status_sent_ms, reoffer_ms].into_iter().for_each(moved);
         self.sync.deadline_mut().into_iter().for_each(moved);
+        self.relay.moments().for_each(moved);
         self.templates.made_mut().into_iter().for_each(moved);
         self.peers.values_mut().flat_map(|peer| peer.moments()).for_each(moved);
         self.pool.moments().for_each(moved);

@@ -15,6 +15,7 @@ use crate::telemetry::Metrics;
 use crate::wallet::{Keystore, Wallet};
 use libp2p::identity::Keypair;
 use medring_protocol::params::{GenesisFile, Params};
+use medring_protocol::wire;
 use medring_storage::{ChainStore, RocksEngine};
 use rand::RngExt;
 use std::path::Path;
@@ -64,6 +65,7 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         ("mining.hashes_per_second", config.mining.hashes_per_second.is_some()),
         ("mining.seed", config.mining.seed.is_some()),
         ("network.capture", config.network.capture.is_some()),
+        ("network.wire_version", config.network.wire_version.is_some()),
         ("group.step_timeout_ms", config.group.step_timeout_ms.is_some()),
         ("group.crash_after", config.group.crash_after.is_some()),
     ] {
@@ -263,6 +265,7 @@ fn net_config(
         mdns: config.network.mdns,
         seed: clock::os_rng().random(),
         capture,
+        wire_version: config.network.wire_version.unwrap_or(wire::VERSION),
         metrics,
         ..NetConfig::new(key, params.chain_id(), clock::now_ms)
     }
@@ -291,6 +294,7 @@ fn start_core(
         miner_tag,
         // On test networks templates are made for mining on demand, too.
         mine: config.mining.enabled || params.is_testnet(),
+        wire_version: config.network.wire_version.unwrap_or(wire::VERSION),
         seed: config.mining.seed.unwrap_or_else(|| clock::os_rng().random()),
         ..CoreConfig::new(params.clone())
     };

@@ -6,10 +6,8 @@ use super::gate::Gate;
 use super::known::Bans;
 use super::ring::Inlet;
 use super::scoring;
-use crate::core::Topic;
-use libp2p::gossipsub::{
-    self, IdentTopic, MessageAuthenticity, TopicHash, ValidationMode, WhitelistSubscriptionFilter,
-};
+use super::topics::Topics;
+use libp2p::gossipsub::{self, MessageAuthenticity, ValidationMode, WhitelistSubscriptionFilter};
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
@@ -45,7 +43,7 @@ const _: () = assert!(GOSSIP_DUPLICATE_TIMEOUT.as_millis() < crate::core::limits
 /// Share of the machine's memory above which this process takes no new links.
 const MEMORY_SHARE_MAX: f64 = 0.5;
 
-/// Gossip of two topics.
+/// Gossip that takes no topics but those of its chain.
 pub(super) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, WhitelistSubscriptionFilter>;
 
 /// All protocols on every link.
@@ -66,31 +64,6 @@ pub(super) struct Behaviour {
     pub(super) mdns: Toggle<mdns::tokio::Behaviour>,
 }
 
-/// The two gossip topics of one chain.
-#[derive(Clone, Debug)]
-pub(super) struct Topics {
-    records: IdentTopic,
-    blocks: IdentTopic,
-}
-
-impl Topics {
-    pub(super) fn new(chain: &ChainId) -> Self {
-        let topic = |what: &str| IdentTopic::new(format!("/medring/{chain}/{what}/1"));
-        Self { records: topic("records"), blocks: topic("blocks") }
-    }
-
-    pub(super) fn ident(&self, topic: Topic) -> &IdentTopic {
-        match topic {
-            Topic::Records => &self.records,
-            Topic::Blocks => &self.blocks,
-        }
-    }
-
-    pub(super) fn of(&self, hash: &TopicHash) -> Option<Topic> {
-        [Topic::Records, Topic::Blocks].into_iter().find(|topic| self.ident(*topic).hash() == *hash)
-    }
-}
-
 /// SHA-256 over topic and data, 20 bytes: the same message has one name whoever sends it.
 fn message_id(message: &gossipsub::Message) -> gossipsub::MessageId {
     let topic = message.topic.as_str().as_bytes();
@@ -102,11 +75,11 @@ fn message_id(message: &gossipsub::Message) -> gossipsub::MessageId {
 /// Gossip with settings that fit: large messages, few peers, explicit verdicts.
 pub(super) fn gossip(topics: &Topics) -> Result<Gossip, String> {
     let config = gossip_config()?;
-    let allowed = [Topic::Records, Topic::Blocks].map(|topic| topics.ident(topic).hash()).into();
+    let allowed = topics.known().map(|topic| topics.ident(topic).hash()).collect();
     let filter = WhitelistSubscriptionFilter(allowed);
     let mut gossip =
         gossipsub::Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)?;
-    for topic in [Topic::Records, Topic::Blocks] {
+    for topic in topics.own() {
         gossip.subscribe(topics.ident(topic)).map_err(|e| e.to_string())?;
     }
     gossip.with_peer_score(scoring::params(topics), scoring::thresholds())?;
@@ -255,22 +228,24 @@ fn no_mdns(error: std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Topic;
+    use libp2p::gossipsub::TopicHash;
+    use medring_protocol::wire;
 
     #[tokio::test]
     async fn the_settings_fit_together() {
         let chain = ChainId([7; 32]);
-        let topics = Topics::new(&chain);
+        let topics = Topics::new(&chain, wire::VERSION);
         let key = libp2p::identity::Keypair::generate_ed25519();
         let config = NetConfig { max_peers: 1, discovery: true, ..NetConfig::new(key, chain, || 0) };
         let (inlet, _streams) = crate::net::ring::inlet(&config).unwrap();
         swarm(&config, &topics, inlet, Bans::default()).unwrap();
-        assert_eq!(topics.of(&topics.ident(Topic::Blocks).hash()), Some(Topic::Blocks));
     }
 
     #[test]
     fn gossip_has_settings_that_fit() {
         let config = gossip_config().unwrap();
-        let topic = Topics::new(&ChainId([7; 32])).ident(Topic::Blocks).hash();
+        let topic = Topics::new(&ChainId([7; 32]), wire::VERSION).ident(Topic::Blocks).hash();
         assert_eq!(config.max_transmit_size_for_topic(&topic), limits::GOSSIP_BYTES_MAX);
         assert!(config.validate_messages() && !config.flood_publish() && config.idontwant_on_publish());
         assert_eq!(config.duplicate_cache_time(), GOSSIP_DUPLICATE_TIMEOUT);

@@ -19,6 +19,7 @@ pub mod ring;
 mod scoring;
 mod service;
 mod slots;
+mod topics;
 
 pub use capture::Capture;
 pub use known::{Ban, Known, Target};
@@ -26,7 +27,6 @@ pub use peers::{Direction, Link};
 
 use crate::core::{Event, Input, Output};
 use address::{Parts, Transport};
-use behaviour::Topics;
 use known::{Bans, Book, Contents};
 use libp2p::core::transport::TransportError;
 use libp2p::multiaddr::Protocol;
@@ -38,6 +38,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use topics::Topics;
 
 /// Commands that may wait for the event loop; it takes them all the time, so senders hardly ever wait.
 const COMMANDS_MAX: usize = 64;
@@ -70,6 +71,8 @@ pub struct NetConfig {
     pub seed: u64,
     /// Where payloads are copied to before they are encrypted.
     pub capture: Capture,
+    /// The wire version spoken: the newest, or 1 on test networks that want an older node.
+    pub wire_version: u16,
     /// Where gossip is counted.
     pub metrics: std::sync::Arc<crate::telemetry::Metrics>,
     /// The driver's clock, ms since 1970.
@@ -100,6 +103,7 @@ impl NetConfig {
             peers_file: None,
             seed: 0,
             capture: Capture::default(),
+            wire_version: medring_protocol::wire::VERSION,
             metrics: std::sync::Arc::default(),
             now_ms,
         }
@@ -216,7 +220,7 @@ pub async fn start(
     events: broadcast::Sender<Event>,
     stop: CancellationToken,
 ) -> Result<Net, NetError> {
-    let topics = Topics::new(&config.chain);
+    let topics = Topics::new(&config.chain, config.wire_version);
     let (inlet, ring_streams) = ring::inlet(&config).map_err(NetError::Settings)?;
     let (book, bans) = remembered(&config, &events).await;
     let mut swarm = behaviour::swarm(&config, &topics, inlet, bans).map_err(NetError::Settings)?;

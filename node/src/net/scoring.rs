@@ -1,8 +1,7 @@
 //! How gossip ranks the peers of its meshes: by what they deliver, first or invalid. Silence, slowness and a shared loopback address
 //! count for nothing: networks here are quiet, and test networks are whole on one machine.
 
-use super::behaviour::Topics;
-use crate::core::Topic;
+use super::topics::Topics;
 use libp2p::gossipsub::{PeerScoreParams, PeerScoreThresholds, TopicScoreParams};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -31,7 +30,7 @@ pub(super) fn params(topics: &Topics) -> PeerScoreParams {
         ..TopicScoreParams::default()
     };
     PeerScoreParams {
-        topics: [Topic::Records, Topic::Blocks].map(|t| (topics.ident(t).hash(), topic.clone())).into(),
+        topics: topics.known().map(|t| (topics.ident(t).hash(), topic.clone())).collect(),
         topic_score_cap: 100.0,
         ip_colocation_factor_weight: -1.0,
         ip_colocation_factor_threshold: PEERS_PER_ADDRESS,
@@ -98,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_local_test_network_is_not_graylisted_and_a_crowd_at_one_address_elsewhere_is() {
-        let mut gossip = gossip(&Topics::new(&ChainId([7; 32]))).unwrap();
+        let mut gossip = gossip(&Topics::new(&ChainId([7; 32]), 2)).unwrap();
         for address in ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.1.250/tcp/1", "/ip6/::1/udp/1/quic-v1"] {
             let scores = scores(&mut gossip, address, 60);
             assert!(scores.iter().all(|score| *score >= 0.0), "{address}: {scores:?}");

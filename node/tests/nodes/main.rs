@@ -12,6 +12,7 @@ mod hostile;
 mod links;
 mod network;
 mod quic;
+mod relay;
 mod ring;
 mod ring_peers;
 mod wallet;

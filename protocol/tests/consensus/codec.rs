@@ -4,6 +4,7 @@ use super::KIT;
 use medring_protocol::block::{Block, Header};
 use medring_protocol::chain::rules::RuleSet;
 use medring_protocol::codec::{self, CodecError};
+use medring_protocol::compact::CompactBlock;
 use medring_protocol::hash::{BlockId, ChainId, Gid, WireId};
 use medring_protocol::identity::{Enrolment, Revocation};
 use medring_protocol::limits;
@@ -56,6 +57,7 @@ fn samples() -> Vec<Wire> {
         bytes: codec::encode(&r),
         again: |b| Response::decode(b).map(|v| codec::encode(&v)),
     };
+    let compact = CompactBlock::new(&block, &block.wire_ids(&KIT.chain), |place| place == 1);
     let enrol = Enrolment::decode(&KIT.enrol_all(1).content.public).unwrap();
     let revoke = Revocation::decode(&KIT.record(Kind::Revoke, 1, 1).content.public).unwrap();
     let commit = EpochCommit::decode(&KIT.record(Kind::EpochCommit, 1, 1).content.public).unwrap();
@@ -65,10 +67,13 @@ fn samples() -> Vec<Wire> {
         request(Request::Blocks { ids: ids.map(BlockId).to_vec() }),
         request(Request::Pool),
         request(Request::Records { ids: ids.map(WireId).to_vec() }),
+        request(Request::BlockRecords { block: block.id(), indexes: vec![0, 7] }),
         response(Response::Headers(vec![block.header; 2])),
         response(Response::Blocks(vec![block.clone()])),
         response(Response::Pool(ids.map(WireId).to_vec())),
         response(Response::Records(vec![phr.clone()])),
+        response(Response::BlockRecords(vec![phr.clone()])),
+        Wire { name: "CompactBlock", bytes: compact.encode(), again: |b| CompactBlock::decode(b).map(|v| v.encode()) },
         Wire { name: "Record", bytes: phr.encode(), again: |b| Record::decode(b).map(|v| v.encode()) },
         Wire { name: "Block", bytes: block.encode(), again: |b| Block::decode(b).map(|v| v.encode()) },
         Wire { name: "Enrolment", bytes: enrol.encode(), again: |b| Enrolment::decode(b).map(|v| v.encode()) },
@@ -128,6 +133,7 @@ fn what_exceeds_the_limit_of_its_kind_is_not_even_read() {
     too_long(Response::decode(&zeros).map(drop), limits::RESPONSE_BYTES_MAX);
     too_long(Record::decode(&zeros).map(drop), limits::RECORD_BYTES_MAX);
     too_long(Block::decode(&zeros).map(drop), limits::GOSSIP_BYTES_MAX);
+    too_long(CompactBlock::decode(&zeros).map(drop), limits::COMPACT_BYTES_MAX);
     too_long(Enrolment::decode(&zeros).map(drop), limits::PUBLIC_BYTES_MAX);
     too_long(Revocation::decode(&zeros).map(drop), limits::PUBLIC_BYTES_MAX);
     too_long(EpochCommit::decode(&zeros).map(drop), limits::PUBLIC_BYTES_MAX);
@@ -142,12 +148,18 @@ fn messages_with_too_many_entries_are_refused_and_full_ones_are_not() {
         assert_eq!(request(Request::Headers { locator: vec![block; limits::LOCATOR_ENTRIES_MAX + extra] }), expected);
         assert_eq!(request(Request::Blocks { ids: vec![block; limits::BLOCKS_PER_REQUEST_MAX + extra] }), expected);
         assert_eq!(request(Request::Records { ids: vec![wire; Request::RECORDS_MAX + extra] }), expected);
+        let indexes = (0..).take(limits::BLOCK_RECORDS_MAX + extra).collect();
+        assert_eq!(request(Request::BlockRecords { block, indexes }), expected);
         assert_eq!(response(Response::Headers(vec![header; limits::HEADERS_PER_MESSAGE_MAX + extra])), expected);
         assert_eq!(response(Response::Pool(vec![wire; Request::POOL_IDS_MAX + extra])), expected);
         let empty = Block { header, records: vec![] };
         assert_eq!(response(Response::Blocks(vec![empty; limits::BLOCKS_PER_REQUEST_MAX + extra])), expected);
         let record = KIT.record(Kind::EpochCommit, 1, 1);
-        assert_eq!(response(Response::Records(vec![record; Request::RECORDS_MAX + extra])), expected);
+        assert_eq!(response(Response::Records(vec![record.clone(); Request::RECORDS_MAX + extra])), expected);
+        assert_eq!(response(Response::BlockRecords(vec![record; limits::BLOCK_RECORDS_MAX + extra])), expected);
+    }
+    for indexes in [vec![1, 1], vec![2, 1]] {
+        assert!(!request(Request::BlockRecords { block, indexes }), "places ascend");
     }
     // A full block fits into a gossip message and into an answer.
     const { assert!(8 + Header::LEN + limits::BLOCK_BYTES_MAX <= limits::GOSSIP_BYTES_MAX) };

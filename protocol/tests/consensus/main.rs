@@ -3,6 +3,7 @@
 
 mod asert;
 mod codec;
+mod compact;
 mod genesis;
 mod revert;
 mod signatures;

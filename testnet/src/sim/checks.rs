@@ -52,6 +52,8 @@ pub(super) fn bounded(sim: &Simulation) -> Result<(), String> {
         let bounds = [
             ("held blocks", tables.held_blocks, limits::ORPHANS_MAX + limits::SYNC_HELD_BLOCKS_MAX),
             ("future blocks", tables.future_blocks, limits::FUTURE_BLOCKS_MAX),
+            ("compact blocks", tables.compact_blocks, limits::RELAY_BLOCKS_MAX),
+            ("recent records", tables.recent_records, limits::RECENT_RECORDS_MAX),
             ("jobs", tables.jobs, limits::JOBS_MAX),
             ("sources", tables.sources, limits::SOURCES_MAX),
             ("refused records", tables.refused_records, limits::REFUSED_RECORDS_MAX),

@@ -3,6 +3,8 @@
 mod branches;
 mod faults;
 mod records;
+mod relay;
+mod relay_versions;
 mod syncing;
 mod world;
 
@@ -27,6 +29,8 @@ struct Alone {
     out: Vec<Output>,
     template: Option<Header>,
     tickets: u64,
+    /// Signatures verified so far.
+    verified: usize,
 }
 
 /// The peer a test plays itself.
@@ -46,7 +50,7 @@ impl Alone {
         let engine = FaultyEngine::new(memory.clone(), fail_at_write);
         let store = ChainStore::open(engine, &config.params).unwrap();
         let core = NodeCore::new(config.clone(), store, now_ms).unwrap();
-        let mut alone = Self { core, memory, config, now_ms, out: Vec::new(), template: None, tickets: 0 };
+        let mut alone = Self { core, memory, config, now_ms, out: Vec::new(), template: None, tickets: 0, verified: 0 };
         alone.work();
         alone
     }
@@ -70,6 +74,7 @@ impl Alone {
             match output {
                 Output::Verify { job, checks } => {
                     let result = verify_all(&checks, &mut rng);
+                    self.verified += checks.len();
                     self.core.handle(self.now_ms, Input::Verified { job, result });
                 }
                 Output::Mine(template) => self.template = Some(template.header),
@@ -224,6 +229,11 @@ fn answer(config: &CoreConfig, chain: &[Block], request: &Request) -> Response {
         }
         Request::Pool => Response::Pool(Vec::new()),
         Request::Records { .. } => Response::Records(Vec::new()),
+        Request::BlockRecords { block, indexes } => {
+            let block = chain.iter().find(|b| b.id() == *block);
+            let record = |index: &u16| block.map(|b| b.records[usize::from(*index)].clone());
+            Response::BlockRecords(indexes.iter().filter_map(record).collect())
+        }
     }
 }
 

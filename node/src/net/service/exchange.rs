@@ -33,6 +33,7 @@ impl Service {
                     return self.excess(peer_id, "statuses");
                 }
                 if let Some(peer) = self.peers.open(&peer_id) {
+                    self.topics.met(peer_id, status.version, &mut self.swarm.behaviour_mut().gossip);
                     self.backlog.push_back(Input::Status { peer, status });
                 }
             }

@@ -61,7 +61,7 @@ impl Service {
         let now_ms = (self.now_ms)();
         let Some(state) = self.peers.get_mut(source).filter(|_| verdict == Verdict::Accept) else { return };
         match topic {
-            Topic::Blocks => state.usage.block_ms = Some(now_ms),
+            Topic::Blocks | Topic::CompactBlocks => state.usage.block_ms = Some(now_ms),
             Topic::Records => state.usage.record_ms = Some(now_ms),
         }
     }

@@ -7,12 +7,13 @@ mod events;
 mod exchange;
 mod gossip;
 
-use super::behaviour::{Behaviour, Topics, inbound_max, protocol};
+use super::behaviour::{Behaviour, inbound_max, protocol};
 use super::dial::Bootstrap;
 use super::known::{Book, FAULT_POINTS, Writer};
 use super::peers::{Link, Peers};
 use super::reach::Reaches;
 use super::requests::Requests;
+use super::topics::Topics;
 use super::{Capture, Command, ConnectError, NetConfig};
 use crate::core::{Event, Input, MessageId, Output, Topic};
 use crate::telemetry::Metrics;
