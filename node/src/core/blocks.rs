@@ -337,8 +337,10 @@ impl<E: Engine> NodeCore<E> {
         };
         self.verdict(origin.message, verdict);
         self.settle_relay(block, verdict);
-        // What gossip did not bring is gossiped by us, if it is news: not the whole chain while catching up.
-        if self.tip() == id && self.tree.best_header() == id {
+        // What gossip did not bring is gossiped by us, if it is news: not the whole chain while catching up. A header whose
+        // block its miner keeps back does not make a newer block old.
+        let height = block.block().header.height;
+        if self.tip() == id && self.best_header_height() <= height + limits::GOSSIP_AHEAD_BLOCKS {
             self.announce(block, lacking, origin.heard_on());
         }
     }
