@@ -8,6 +8,7 @@ use medring_node::core::{Input, Output, Peer, Topic};
 use medring_protocol::BlockId;
 use medring_protocol::block::{Block, Header};
 use medring_protocol::chain::rules::RuleSet;
+use medring_protocol::compact::CompactBlock;
 use medring_protocol::pow::Work;
 use medring_protocol::record::{Kind, Record};
 use medring_protocol::testkit;
@@ -46,14 +47,6 @@ pub(super) fn rules(deed: Deed) -> RuleSet {
     lies.iter().fold(RuleSet::standard(), |rules, lie| rules.without(lie))
 }
 
-/// A block as it is gossiped, and back.
-fn block_message(block: &Block) -> Vec<u8> {
-    block.encode()
-}
-fn block_of(gossip: &[u8]) -> Option<Block> {
-    Block::decode(gossip).ok()
-}
-
 impl Simulation {
     fn deed(&self, node: usize) -> Option<Deed> {
         self.nodes[node].evil.as_ref().map(|evil| evil.deed)
@@ -89,13 +82,13 @@ impl Simulation {
     pub(super) fn twist(&mut self, node: usize, output: Output) -> Option<Output> {
         match (self.deed(node)?, output) {
             (Deed::Staller, Output::Respond { .. }) => None,
-            (Deed::Withholder, Output::Publish { topic: Topic::Blocks, bytes }) => {
-                let gossip = super::traffic::gossip(Topic::Blocks, bytes);
+            (Deed::Withholder, Output::Publish { topic: Topic::CompactBlocks, bytes }) => {
+                let gossip = super::traffic::gossip(Topic::CompactBlocks, bytes);
                 self.nodes[node].evil.as_mut()?.kept.push(gossip);
                 None
             }
             (Deed::Withholder, Output::SendStatus { .. }) if !self.nodes[node].evil.as_ref()?.kept.is_empty() => None,
-            (Deed::Equivocator, Output::Publish { topic: Topic::Blocks, bytes }) => {
+            (Deed::Equivocator, Output::Publish { topic: Topic::CompactBlocks, bytes }) => {
                 self.equivocate(node, bytes);
                 None
             }
@@ -113,14 +106,25 @@ impl Simulation {
 
     /// What a malicious node passes on in place of a message it accepted.
     pub(super) fn pass_on(&mut self, node: usize, gossip: Arc<Gossip>) -> Arc<Gossip> {
-        if self.deed(node) != Some(Deed::Mutator) || gossip.topic != Topic::Blocks {
+        if self.deed(node) != Some(Deed::Mutator) || gossip.topic != Topic::CompactBlocks {
             return gossip;
         }
-        let Some(mut block) = block_of(&gossip.bytes) else { return gossip };
+        let Some(mut block) = self.block_of(node, &gossip.bytes) else { return gossip };
         if block.records.pop().is_none() {
             block.records.push(self.kit.record(Kind::Phr, self.submitted, block.header.height));
         }
-        super::traffic::gossip(Topic::Blocks, block_message(&block))
+        self.compact(&block)
+    }
+
+    /// The block that a compact message of a node's own or one it took names.
+    fn block_of(&self, node: usize, compact: &[u8]) -> Option<Block> {
+        let header = CompactBlock::decode(compact).ok()?.header;
+        self.nodes[node].core.as_ref()?.store().block(&header.id()).ok()?
+    }
+
+    fn compact(&self, block: &Block) -> Arc<Gossip> {
+        let compact = CompactBlock::new(block, &block.wire_ids(&self.kit.chain), |_| false);
+        super::traffic::gossip(Topic::CompactBlocks, compact.encode())
     }
 
     fn boast(&mut self, status: Status) -> Status {
@@ -152,13 +156,13 @@ impl Simulation {
 
     /// One block to the first half of the peers, another on the same parent to the rest.
     fn equivocate(&mut self, node: usize, bytes: Vec<u8>) {
-        let twin = block_of(&bytes).map(|block| {
+        let twin = self.block_of(node, &bytes).map(|block| {
             let mut twin = Block { header: Header { miner_tag: [0xee; 16], ..block.header }, records: block.records };
             testkit::mine(&mut twin.header);
-            super::traffic::gossip(Topic::Blocks, block_message(&twin))
+            self.compact(&twin)
         });
         self.stats.forged += 1;
-        let first = super::traffic::gossip(Topic::Blocks, bytes);
+        let first = super::traffic::gossip(Topic::CompactBlocks, bytes);
         let links: Vec<usize> = self.nodes[node].links.values().copied().collect();
         for (i, link) in links.into_iter().enumerate() {
             let gossip = twin.as_ref().filter(|_| i % 2 == 1).unwrap_or(&first);
@@ -183,7 +187,7 @@ impl Simulation {
                 let mut header = Header { height, ..self.kit.params.genesis() };
                 header.miner_tag.copy_from_slice(&junk[..16]);
                 let time_ms = self.now_ms;
-                block_message(&self.kit.forge(&header, Vec::new(), |header| header.time_ms = time_ms))
+                self.kit.forge(&header, Vec::new(), |header| header.time_ms = time_ms).encode()
             };
             self.send_on(node, link, Message::Gossip(super::traffic::gossip(Topic::Blocks, bytes)));
         }
@@ -205,7 +209,7 @@ impl Simulation {
             (header.target, header.miner_tag) = (template.target, template.miner_tag);
         });
         self.say(node, format_args!("lies by {lie} in {} at {}", block.id(), template.height));
-        let gossip = super::traffic::gossip(Topic::Blocks, block_message(&block));
+        let gossip = super::traffic::gossip(Topic::Blocks, block.encode());
         let message = self.nodes[node].new_message(gossip.clone(), None);
         self.input(node, Input::Gossip { peer: NOBODY, message, topic: Topic::Blocks, bytes: gossip.bytes.clone() });
         true

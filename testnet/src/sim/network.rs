@@ -41,15 +41,18 @@ impl Message {
                 Request::Blocks { .. } => "ask blocks",
                 Request::Pool => "ask pool",
                 Request::Records { .. } => "ask records",
+                Request::BlockRecords { .. } => "ask block records",
             },
             Self::Response(_, response) => match &**response {
                 Response::Headers(_) => "headers",
                 Response::Blocks(_) => "blocks",
                 Response::Pool(_) => "pool",
                 Response::Records(_) => "records",
+                Response::BlockRecords(_) => "block records",
             },
             Self::Gossip(gossip) => match gossip.topic {
-                Topic::Blocks => "gossiped blocks",
+                Topic::Blocks => "gossiped whole blocks",
+                Topic::CompactBlocks => "gossiped compact blocks",
                 Topic::Records => "gossiped records",
             },
         }
