@@ -3,10 +3,11 @@
 use medring_protocol::{BlockId, Gid};
 
 /// Format this version writes. A folder of an older one is migrated when opened, a newer one refused.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// (format, what it changed), ascending.
-pub const FORMAT_HISTORY: &[(u32, &str)] = &[(1, "the first")];
+pub const FORMAT_HISTORY: &[(u32, &str)] =
+    &[(1, "the first"), (2, "the journal of deep reorganisations, their reports, and the operator's marks")];
 
 /// A column (a column family in RocksDB): its own ordered map from key bytes to value bytes. Integers in keys are
 /// big-endian, so that their order is the order of keys; values are in the codec.
@@ -37,11 +38,19 @@ pub enum Column {
     Pool,
     /// [`group`] → RecordId: records on the best chain whose receiver names a group.
     Groups,
+    /// BlockId → [`crate::Mark`]: what the operator said of blocks.
+    Marks,
+    /// u64 → [`crate::ReorgReport`]: the last reorganisations.
+    Reorgs,
+    /// u64 → [`crate::Leftover`]: left branches with records that still have to return to the pool.
+    Leftovers,
+    /// RecordId → [`crate::Watched`]: what became of records submitted here.
+    Watched,
 }
 
 impl Column {
     /// Every column.
-    pub const ALL: [Column; 12] = [
+    pub const ALL: [Column; 16] = [
         Column::Meta,
         Column::Headers,
         Column::Bodies,
@@ -54,6 +63,10 @@ impl Column {
         Column::Directory,
         Column::Pool,
         Column::Groups,
+        Column::Marks,
+        Column::Reorgs,
+        Column::Leftovers,
+        Column::Watched,
     ];
 
     /// The columns that are the state at the tip, and nothing else.
@@ -74,6 +87,10 @@ impl Column {
             Column::Directory => "directory",
             Column::Pool => "pool",
             Column::Groups => "groups",
+            Column::Marks => "marks",
+            Column::Reorgs => "reorgs",
+            Column::Leftovers => "leftovers",
+            Column::Watched => "watched",
         }
     }
 }
@@ -94,6 +111,8 @@ pub mod meta {
     pub const TIP: &[u8] = b"tip";
     /// u64: headers stored so far, which numbers them in the order of insertion.
     pub const SEQUENCE: &[u8] = b"sequence";
+    /// [`crate::Journal`]: a deep reorganisation under way; absent: none.
+    pub const JOURNAL: &[u8] = b"journal";
     /// Prefix of what the node stores under names of its own.
     pub const NODE: &[u8] = b"node/";
 }

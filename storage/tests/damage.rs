@@ -6,7 +6,10 @@ mod common;
 use common::world::World;
 use medring_protocol::chain::{Location, StateRead};
 use medring_protocol::{BlockId, Gid, RecordId};
-use medring_storage::{Batch, ChainStore, Column, Durability, Engine, MemoryEngine, PoolEntry, StorageError, schema};
+use medring_storage::{
+    Batch, ChainStore, Column, Durability, Engine, Fate, Journal, JournalChange, Leftover, Mark, MemoryEngine,
+    PoolEntry, Reorg, ReorgReport, StorageError, Watched, schema,
+};
 
 struct Fixture {
     world: World,
@@ -29,6 +32,7 @@ impl Fixture {
         let record = world.net.phr(0, Gid([1; 32]), 2);
         store.put_pool(&PoolEntry { record, received_ms: 1, sequence: 1 }).unwrap();
         let record = world.made[&chain[1]].block.record_ids()[0];
+        write_reorg_tables(&store, chain[1], record);
         Self { world, engine, tip: chain[1], record }
     }
 
@@ -52,6 +56,11 @@ impl Fixture {
             store.usage(&patient.id()).map(drop),
             store.keys_of(&patient.id()).map(drop),
             store.pool().map(drop),
+            store.journal().map(drop),
+            store.marks().map(drop),
+            store.reorgs().map(drop),
+            store.leftovers().map(drop),
+            store.all_watched().map(drop),
             store.records_by_group(&Gid([1; 32])).map(drop),
             store.record_at(&Location { height: 2, index: 0 }).map(drop),
             store.put_headers(&[], Durability::Buffered),
@@ -72,6 +81,9 @@ impl Fixture {
             Column::Locations => self.record.0.to_vec(),
             Column::Pool => self.world.net.phr(0, Gid([1; 32]), 2).id(&self.world.net.chain).0.to_vec(),
             Column::Groups => schema::group(&Gid([1; 32]), 2, 0).to_vec(),
+            Column::Marks => self.tip.0.to_vec(),
+            Column::Reorgs | Column::Leftovers => 7u64.to_be_bytes().to_vec(),
+            Column::Watched => self.record.0.to_vec(),
         };
         let value = self.engine.get(column, &key).unwrap().unwrap();
         (key, value)
@@ -84,6 +96,34 @@ impl Fixture {
     }
 }
 
+/// A value of each kind that is kept of reorganisations.
+fn write_reorg_tables(store: &ChainStore<MemoryEngine>, tip: BlockId, record: RecordId) {
+    let at = (tip, 2);
+    let report = ReorgReport {
+        at_ms: 1,
+        from: at,
+        to: at,
+        fork: at,
+        steps: 1,
+        returned: 1,
+        confirmed_again: 0,
+        dropped: 0,
+        own: vec![record],
+    };
+    let mut watched = Watched { sequence: 1, notes: Vec::new() };
+    watched.note(1, Fate::WentBack { block: tip, height: 2 });
+    watched.note(2, Fate::Dropped("expired".into()));
+    let reorg = Reorg {
+        journal: JournalChange::Write(Journal { origin: tip, target: tip, began_ms: 1, steps: 1 }),
+        leftovers: vec![(7, Some(Leftover { tip, height: 2, index: 0, reorg: 7 }))],
+        reports: vec![(7, Some(report))],
+        watched: vec![(record, Some(watched))],
+        ..Reorg::default()
+    };
+    store.commit(&reorg, Durability::Synced).unwrap();
+    store.put_marks(&[(tip, Some(Mark::Preferred(1)))]).unwrap();
+}
+
 #[test]
 fn a_sound_store_reads_without_an_error() {
     assert!(Fixture::new().read_all().is_empty());
@@ -92,7 +132,8 @@ fn a_sound_store_reads_without_an_error() {
 #[test]
 fn truncated_and_trailing_bytes_are_named_by_column_and_key() {
     let fixture = Fixture::new();
-    let metas: [&[u8]; 4] = [schema::meta::FORMAT, schema::meta::CHAIN, schema::meta::TIP, schema::meta::SEQUENCE];
+    use schema::meta;
+    let metas: [&[u8]; 5] = [meta::FORMAT, meta::CHAIN, meta::TIP, meta::SEQUENCE, meta::JOURNAL];
     let metas = metas.map(|key| (Column::Meta, key.to_vec(), fixture.engine.get(Column::Meta, key).unwrap().unwrap()));
     let others = Column::ALL.into_iter().map(|column| {
         let (key, value) = fixture.entry(column);

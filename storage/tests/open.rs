@@ -103,3 +103,26 @@ fn a_full_disk_is_refused_before_it_is_full_and_room_lets_it_go_on() {
     store.meta_put("fact", b"1").unwrap();
     assert_eq!(full.meta_get("fact").unwrap().unwrap(), b"1");
 }
+
+/// A folder as format 1 left it: no column and no key of format 2.
+#[test]
+fn a_folder_of_format_1_is_migrated_and_keeps_its_chain() {
+    let net = Net::new(1);
+    let folder = tempfile::tempdir().unwrap();
+    let engine = RocksEngine::open(folder.path()).unwrap();
+    let store = ChainStore::open(engine.clone(), &net.params).unwrap();
+    let (before, state) = (store.dump().unwrap(), store.state_hash().unwrap());
+    let mut batch = Batch::new();
+    batch.put(Column::Meta, schema::meta::FORMAT, 1u32.to_be_bytes());
+    engine.write(&batch, Durability::Synced).unwrap();
+    drop((engine, store));
+    let new = [Column::Marks, Column::Reorgs, Column::Leftovers, Column::Watched].map(Column::name);
+    let names = Column::ALL.iter().map(|c| c.name()).chain(["default"]);
+    let mut db = rocksdb::DB::open_cf(&rocksdb::Options::default(), folder.path(), names).unwrap();
+    new.iter().for_each(|name| db.drop_cf(name).unwrap());
+    drop(db);
+    let store = ChainStore::open(RocksEngine::open(folder.path()).unwrap(), &net.params).unwrap();
+    assert_eq!(store.state_hash().unwrap(), state);
+    assert_eq!(store.dump().unwrap(), before, "the format's number is the newest again");
+    assert_eq!(store.journal().unwrap(), None);
+}

@@ -230,6 +230,13 @@ impl Report for StatusReport {
         if let Some(wallet) = &self.wallet {
             rows.push(("wallet", format!("{} records, {}", wallet.records, scan::how_far(wallet))));
         }
+        if let Some(deep) = &s.deep_reorg {
+            let what = format!("{} blocks left the chain in one reorganisation, {}", deep.depth, utc(deep.at_ms));
+            rows.push((
+                "alarm",
+                style.bad(&format!("{what}; records that counted as settled may wait again: `medring chain reorgs`")),
+            ));
+        }
         rows.push(("version", format!("{}, up {}", s.version, span(s.uptime_ms))));
         let mut out = style.fields(&rows);
         for address in &s.listen {

@@ -4,6 +4,8 @@ mod aphr;
 mod aphr_types;
 mod blocks;
 mod chain;
+mod fork_types;
+mod forks;
 mod group_types;
 mod groups;
 mod guard;
@@ -66,12 +68,18 @@ fn router(node: NodeHandle) -> Router {
         .route("/v1/records/{id}", get(records::one))
         .route("/v1/records/{id}/raw", get(records::raw))
         .route("/v1/records/{id}/proof", get(records::proof))
+        .route("/v1/records/{id}/history", get(forks::record_history))
         .route("/v1/pool", get(records::pool))
         .route("/v1/groups/{gid}/records", get(records::group))
         .route("/v1/blocks", get(blocks::list))
         .route("/v1/blocks/{id}", get(blocks::one))
         .route("/v1/blocks/{id}/raw", get(blocks::raw))
-        .route("/v1/chain/tips", get(chain::tips))
+        .route("/v1/chain/tips", get(forks::tips))
+        .route("/v1/chain/tree", get(forks::tree))
+        .route("/v1/chain/reorgs", get(forks::reorgs))
+        .route("/v1/chain/invalidate", post(forks::invalidate))
+        .route("/v1/chain/reconsider", post(forks::reconsider))
+        .route("/v1/chain/prefer", post(forks::prefer))
         .route("/v1/chain/export", get(chain::export))
         .route("/v1/chain/mine", post(chain::mine))
         .route("/v1/participants/{id}", get(people::participant))

@@ -1,7 +1,9 @@
 //! Records: submitting them, finding them on the chain or in the pool, and proving where they are.
 
 use super::problem::ApiError;
-use super::types::{ProofResponse, ReceiverInfo, RecordState, RecordSummary, RecordsResponse, SubmitResponse};
+use super::types::{
+    ProofResponse, ReceiverInfo, RecordState, RecordSummary, RecordsResponse, SubmitResponse, history, went_back,
+};
 use super::{LIST_MAX, blocking};
 use crate::driver::NodeHandle;
 use axum::Json;
@@ -104,7 +106,8 @@ pub(super) async fn one(
     let Path(id) = id?;
     blocking(move || {
         let (record, at) = find(&node, &id)?;
-        summary(&node, &record, at).map(Json)
+        let history = history(node.store().watched(&id)?);
+        Ok(Json(RecordSummary { history, ..summary(&node, &record, at)? }))
     })
     .await
 }
@@ -164,9 +167,14 @@ pub(super) fn find(node: &NodeHandle, id: &RecordId) -> Result<(Record, Option<L
     let waiting = store.pool()?.into_iter().find(|entry| entry.record.id(&node.chain_id()) == *id);
     match waiting {
         Some(entry) => Ok((entry.record, None)),
+        None if store.records_are_returning()? => {
+            let detail =
+                format!("record {id} is neither on the best chain nor in the pool, and records of a left branch");
+            Err(ApiError::not_found(detail + " are on their way back", "ask again after the next block"))
+        }
         None => Err(ApiError::not_found(
             format!("record {id} is neither on the best chain nor in the pool of this node"),
-            "check the id; if a fork or its expiry height removed it, submit it again",
+            "check the id; GET /v1/records/{id}/history tells what became of one submitted here; if it was dropped, submit it again",
         )),
     }
 }
@@ -198,6 +206,8 @@ fn summary(node: &NodeHandle, record: &Record, at: Option<Location>) -> Result<R
         stamp_ms: record.envelope.stamp_ms,
         expiry_height: record.envelope.expiry_height,
         public,
+        history: Vec::new(),
+        went_back: went_back(node.store().watched(&record.id(&node.chain_id()))?.as_ref()),
     })
 }
 

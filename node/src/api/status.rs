@@ -53,6 +53,7 @@ pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<Status
         participant,
         clock_ms,
         uptime_ms: clock_ms.saturating_sub(info.started_ms),
+        deep_reorg: snapshot.deep_reorg.map(Into::into),
     }))
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use super::aphr_types::*;
+pub use super::fork_types::*;
 pub use super::group_types::*;
 pub use super::peer_types::*;
 pub use crate::aphr::{AphrReport, ConflictShown, SourceReport, Summary, Verdict, VitalShown};
@@ -60,6 +61,9 @@ pub struct StatusResponse {
     pub clock_ms: u64,
     /// How long it has been running.
     pub uptime_ms: u64,
+    /// The last reorganisation deeper than D: blocks that counted as settled left the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deep_reorg: Option<DeepReorgInfo>,
 }
 
 /// A tip.
@@ -181,6 +185,12 @@ pub struct RecordSummary {
     pub expiry_height: u64,
     /// The public part: JSON as it is, anything else as hex.
     pub public: serde_json::Value,
+    /// What became of it, oldest first, if it was submitted to this node. Not in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<RecordNote>,
+    /// A fork took it off the chain, and it is pending or was confirmed again since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub went_back: bool,
 }
 
 /// `GET /v1/records`, `/v1/pool`, `/v1/groups/{gid}/records`.
@@ -255,43 +265,6 @@ pub struct BlockResponse {
     pub confirmations: u64,
     /// Its records, in order.
     pub record_ids: Vec<RecordId>,
-}
-
-/// Where a branch stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BranchState {
-    /// The best chain.
-    Active,
-    /// Complete, with less work, or as much and seen later.
-    Side,
-    /// Bodies are missing.
-    HeadersOnly,
-    /// It broke a rule.
-    Invalid,
-}
-
-/// A block nobody builds on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Branch {
-    /// The block.
-    pub id: BlockId,
-    /// Its height.
-    pub height: u64,
-    /// Blocks since it left the best chain; 0 for the best chain itself.
-    pub length: u64,
-    /// Where it stands.
-    pub state: BranchState,
-    /// Why it is invalid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// `GET /v1/chain/tips`: the highest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TipsResponse {
-    /// The branches.
-    pub tips: Vec<Branch>,
 }
 
 /// `POST /v1/chain/mine`.

@@ -7,7 +7,7 @@ use medring_protocol::chain::rules::ShapeContext;
 use medring_protocol::chain::{ApplyError, Candidate};
 use medring_protocol::record::Record;
 use medring_protocol::{RecordId, Violation, WireId};
-use medring_storage::{Engine, StorageError};
+use medring_storage::{Durability, Engine, PoolEntry, Reorg, StorageError};
 use std::sync::Arc;
 
 /// Who gave us a record.
@@ -179,11 +179,12 @@ impl<E: Engine> NodeCore<E> {
             received_ms: self.now_ms,
             offered_ms: self.now_ms,
         };
-        let stored = self.store.put_pool(&super::reorg_pool::entry(&pooled)).and_then(|()| match source {
-            RecordSource::Submit(_) => self.store.sync(),
+        let entry = super::reorg_pool::entry(&pooled);
+        let stored = match source {
+            RecordSource::Submit(_) => self.store_watched(entry),
             // Nobody was promised anything.
-            RecordSource::Gossip(..) | RecordSource::Asked(_) => Ok(()),
-        });
+            RecordSource::Gossip(..) | RecordSource::Asked(_) => self.store.put_pool(&entry),
+        };
         if let Err(error) = stored {
             let refused = Refused::here(SubmitError::Storage(error.to_string()));
             self.refuse(id, wire, source, refused);
@@ -201,6 +202,15 @@ impl<E: Engine> NodeCore<E> {
         if !matches!(source, RecordSource::Gossip(..)) {
             self.out(Output::Publish { topic: Topic::Records, bytes });
         }
+        Ok(())
+    }
+
+    /// A record submitted here: in the pool, and what becomes of it is noted.
+    fn store_watched(&mut self, entry: PoolEntry) -> Result<(), StorageError> {
+        let notes = self.watch.begun(&entry.record.id(&self.chain), self.now_ms);
+        let reorg = Reorg { pool_add: vec![entry], watched: notes.clone(), ..Reorg::default() };
+        self.store.commit(&reorg, Durability::Synced)?;
+        self.watch.take(notes);
         Ok(())
     }
 

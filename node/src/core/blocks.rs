@@ -127,8 +127,10 @@ impl<E: Engine> NodeCore<E> {
         match self.place_header(&id, &block.header, origin)? {
             Standing::Done => {}
             Standing::Early => {
-                self.verdict(origin.message, Verdict::Ignore);
-                self.held.wait_for_time(id, block, Origin { message: None, ..origin });
+                if self.has_its_own_body(&id, &block, origin) {
+                    self.verdict(origin.message, Verdict::Ignore);
+                    self.held.wait_for_time(id, block, Origin { message: None, ..origin });
+                }
             }
             Standing::Orphan | Standing::Waiting => self.hold(id, block, origin),
             Standing::Attached => self.check_block(id, block, origin)?,
@@ -145,6 +147,10 @@ impl<E: Engine> NodeCore<E> {
         origin: Origin,
     ) -> Result<Standing, StorageError> {
         if let Some(node) = self.tree.get(id) {
+            if node.vetoed {
+                self.verdict(origin.message, Verdict::Ignore);
+                return Ok(Standing::Done);
+            }
             if node.invalid {
                 self.blame(origin, &format!("sent block {id}, which is invalid"));
                 return Ok(Standing::Done);
@@ -174,6 +180,11 @@ impl<E: Engine> NodeCore<E> {
         match self.insert_header(header)? {
             Ok(()) => {}
             Err(HeaderError::Orphan(_)) => return Ok(Standing::Orphan),
+            // The operator's word is no fault of a peer's.
+            Err(HeaderError::VetoedParent(_)) => {
+                self.verdict(origin.message, Verdict::Ignore);
+                return Ok(Standing::Done);
+            }
             Err(error) => {
                 self.blame(origin, &format!("sent block {id}: {error}"));
                 return Ok(Standing::Done);
@@ -196,7 +207,20 @@ impl<E: Engine> NodeCore<E> {
         Ok(true)
     }
 
+    /// Whether this is the body that the header commits to. Asked before a block is put aside: another one, which anyone can
+    /// make, must not stand in its place when the true one comes.
+    fn has_its_own_body(&mut self, id: &BlockId, block: &Block, origin: Origin) -> bool {
+        let own = block.computed_root(&self.chain) == block.header.records_root;
+        if !own {
+            self.blame(origin, &format!("sent block {id} with another's records"));
+        }
+        own
+    }
+
     fn hold(&mut self, id: BlockId, block: Block, origin: Origin) {
+        if !self.has_its_own_body(&id, &block, origin) {
+            return;
+        }
         self.verdict(origin.message, Verdict::Ignore);
         self.hint_from(origin);
         self.held.wait_for_parent(id, block, Origin { message: None, ..origin });
@@ -311,6 +335,8 @@ impl<E: Engine> NodeCore<E> {
         let lacking = self.likely_lacking(&verified);
         let complete = self.tree.body_stored(&id);
         self.store.put_body(&verified, &complete, Durability::Buffered)?;
+        // As `Block::encode` has it: the header, a count, the records.
+        self.side.add(id, Header::LEN + 8 + verified.block().records_len());
         if let Some(peer) = origin.peer() {
             self.sources.insert(id, peer);
             if self.sources.len() > limits::SOURCES_MAX {

@@ -32,6 +32,24 @@ pub enum Flaw {
     EarlyIsAFault,
 }
 
+/// What is kept of branches that lost (see `side`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SideLimits {
+    /// A branch is forgotten once its highest block is so many blocks below the tip.
+    pub keep_blocks: u64,
+    /// Headers off the branch with most work.
+    pub blocks_max: usize,
+    /// Bytes of bodies off the best chain.
+    pub bytes_max: usize,
+}
+
+impl Default for SideLimits {
+    /// 2,016 blocks deep, 20,000 blocks, 512 MiB.
+    fn default() -> Self {
+        Self { keep_blocks: 2_016, blocks_max: 20_000, bytes_max: 512 * 1024 * 1024 }
+    }
+}
+
 /// What a core is told once.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
@@ -49,6 +67,10 @@ pub struct CoreConfig {
     pub pool: PoolLimits,
     /// The wire version spoken: [`wire::VERSION`](medring_protocol::wire::VERSION), or 1 to play an older node.
     pub wire_version: u16,
+    /// What is kept of branches that lost.
+    pub side: SideLimits,
+    /// Blocks of one batch of a reorganisation, at least 1: [`super::limits::REORG_STEP_BLOCKS`], but in tests.
+    pub reorg_step_blocks: usize,
     /// Decides between peers that are equally good, so that not all nodes ask the same one.
     pub seed: u64,
     /// `None`, but in simulations of broken nodes.
@@ -66,6 +88,8 @@ impl CoreConfig {
             mine: false,
             pool: PoolLimits::default(),
             wire_version: medring_protocol::wire::VERSION,
+            side: SideLimits::default(),
+            reorg_step_blocks: super::limits::REORG_STEP_BLOCKS,
             seed: 0,
             flaw: None,
         }

@@ -1,7 +1,7 @@
 //! Blocks that cannot be judged yet: their parent is missing, or their time has not come. Bounded.
 
 use super::blocks::Origin;
-use super::limits;
+use super::{OrphanBlock, limits};
 use medring_protocol::BlockId;
 use medring_protocol::block::Block;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +100,15 @@ impl Held {
     /// Blocks that were asked for and wait.
     pub(super) fn asked_len(&self) -> usize {
         self.waiting.len() - self.orphans
+    }
+
+    /// Every block that waits for a parent, in order of arrival.
+    pub(super) fn orphans(&self) -> impl Iterator<Item = OrphanBlock> {
+        let orphan = |held: &HeldBlock| {
+            let header = &held.block.header;
+            OrphanBlock { id: held.block.id(), prev: header.prev, height: header.height }
+        };
+        self.waiting.values().map(orphan)
     }
 
     /// Blocks that wait for a parent, asked for or not.

@@ -1,9 +1,11 @@
 //! Everything that goes into [`super::NodeCore`] and comes out of it. Time enters as `now_ms` with each input.
 
+use super::operator::{OperatorAnswer, OperatorCommand, OperatorError};
 use medring_protocol::block::Header;
 use medring_protocol::record::{Record, SigCheck};
 use medring_protocol::wire::{Request, Response, Status};
 use medring_protocol::{BlockId, RecordId, Violation};
+use medring_storage::ReorgReport;
 
 /// A connected peer, numbered by the driver; numbers are never used again within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,6 +110,13 @@ pub enum Input {
         /// The template's header with the nonce set.
         header: Header,
     },
+    /// The operator asks something of the chain; answered by exactly one [`Output::Operated`].
+    Operator {
+        /// Who awaits the answer.
+        ticket: Ticket,
+        /// What.
+        command: OperatorCommand,
+    },
 }
 
 /// Why a request has no answer.
@@ -200,6 +209,13 @@ pub enum Output {
         /// The record's id, or why it was refused.
         result: Result<RecordId, SubmitError>,
     },
+    /// The answer to one [`Input::Operator`].
+    Operated {
+        /// Who awaits it.
+        ticket: Ticket,
+        /// The answer, or why nothing was done.
+        result: Result<OperatorAnswer, OperatorError>,
+    },
     /// Mine on this from now on, and on nothing earlier.
     Mine(Template),
     /// Something people and the wallet want to know.
@@ -253,6 +269,13 @@ pub enum Event {
         connected: Vec<BlockId>,
         /// The new height.
         height: u64,
+        /// False for a step of a deep reorganisation that another one follows.
+        settled: bool,
+    },
+    /// Blocks left the best chain for good, in one step or several. Their records return to the pool now.
+    Reorg {
+        /// From where to where; nothing is counted yet.
+        report: ReorgReport,
     },
     /// A record was admitted to the pool.
     Pooled {

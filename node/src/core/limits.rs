@@ -36,6 +36,24 @@ pub const REFUSED_RECORDS_MAX: usize = 8192;
 pub const WANTED_RECORDS_MAX: usize = medring_protocol::wire::Request::POOL_IDS_MAX;
 /// Blocks connected in one batch where nothing is disconnected.
 pub const CONNECT_BATCH_BLOCKS: usize = 64;
+/// Blocks disconnected and connected in one batch of a reorganisation; a deeper one takes several.
+pub const REORG_STEP_BLOCKS: usize = 100;
+/// Left branches whose records wait for room in the pool.
+pub const LEFTOVERS_MAX: usize = 64;
+/// Bytes of records that return to the pool in one batch.
+pub const RETURN_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Reports of reorganisations kept.
+pub const REORG_REPORTS_MAX: u64 = 256;
+/// Records submitted here whose fate is kept.
+pub const WATCHED_RECORDS_MAX: usize = 10_000;
+/// Blocks the operator may hold invalid at one time.
+pub const MARKS_MAX: usize = 256;
+/// Blocks in one list for the operator.
+pub const TREE_BLOCKS_MAX: usize = 2_000;
+/// Heights in one tree for the operator.
+pub const TREE_HEIGHTS_MAX: u64 = 1_000;
+/// Side blocks forgotten in one batch.
+pub const FORGET_BATCH_BLOCKS: usize = 1_024;
 /// Records offered again in one go.
 pub const REOFFERED_RECORDS_MAX: usize = 64;
 /// Requests of one peer answered within [`SERVE_WINDOW_MS`]; those above it get an empty answer.

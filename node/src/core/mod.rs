@@ -13,30 +13,35 @@ mod held;
 mod io;
 pub mod limits;
 mod mempool;
+mod operator;
 mod peers;
 mod relay;
 mod relay_out;
 mod relay_recent;
 mod reorg_pool;
+mod returning;
 mod serve;
+mod side;
 mod snapshot;
 mod start;
 mod sync;
 mod template;
 mod timers;
+mod watch;
 
-pub use config::{CoreConfig, Flaw, PoolLimits};
+pub use config::{CoreConfig, Flaw, PoolLimits, SideLimits};
 pub use io::{
     Event, Input, JobId, MessageId, Output, Peer, RequestError, RequestId, SubmitError, Template, Ticket, Topic,
     Verdict,
 };
-pub use snapshot::{PeerSnapshot, Snapshot, SyncSnapshot, TableSizes};
+pub use operator::{BlockState, OperatorAnswer, OperatorCommand, OperatorError, TreeBlock};
+pub use snapshot::{DeepReorg, OrphanBlock, PeerSnapshot, Snapshot, SyncSnapshot, TableSizes};
 
 use blocks::BlockJob;
 use held::{Held, HeldBlock};
 use medring_protocol::chain::HeaderTree;
 use medring_protocol::{BlockId, ChainId};
-use medring_storage::{ChainStore, Engine, StorageError};
+use medring_storage::{ChainStore, Engine, Journal, Leftover, StorageError};
 use mempool::Mempool;
 use std::collections::{BTreeMap, VecDeque};
 use timers::Timers;
@@ -76,6 +81,16 @@ pub struct NodeCore<E> {
     timers: Timers,
     next_job: u64,
     next_request: u64,
+    /// A reorganisation of several steps is under way.
+    journal: Option<Journal>,
+    /// Left branches whose records still have to return, as stored.
+    leftovers: BTreeMap<u64, Leftover>,
+    /// Number of the next reorganisation's report.
+    next_reorg: u64,
+    /// The last reorganisation deeper than D.
+    alarm: Option<DeepReorg>,
+    watch: watch::Watch,
+    side: side::SideBodies,
     /// Blocks committed since the last synced commit.
     unsynced_blocks: u64,
     /// Why the store failed; nothing is done after that.
@@ -85,16 +100,23 @@ pub struct NodeCore<E> {
 impl<E: Engine> NodeCore<E> {
     /// Takes an input. What comes of it waits in [`Self::poll_output`].
     ///
-    /// After [`Event::Fatal`] nothing is done any more, but that submissions are refused.
+    /// After [`Event::Fatal`] nothing is done any more, but that submissions and the operator are refused.
     pub fn handle(&mut self, now_ms: u64, input: Input) {
         if now_ms + limits::CLOCK_STEP_MS < self.now_ms {
             self.clock_went_back(self.now_ms - now_ms);
         }
         self.now_ms = now_ms;
         if let Some(problem) = &self.failed {
-            if let Input::Submit { ticket, .. } = input {
-                let result = Err(SubmitError::Storage(problem.clone()));
-                self.outputs.push_back(Output::Submitted { ticket, result });
+            match input {
+                Input::Submit { ticket, .. } => {
+                    let result = Err(SubmitError::Storage(problem.clone()));
+                    self.outputs.push_back(Output::Submitted { ticket, result });
+                }
+                Input::Operator { ticket, .. } => {
+                    let result = Err(OperatorError::Stopping);
+                    self.outputs.push_back(Output::Operated { ticket, result });
+                }
+                _ => {}
             }
             return;
         }
@@ -142,6 +164,7 @@ impl<E: Engine> NodeCore<E> {
                 Ok(())
             }
             Input::Mined { header } => self.on_mined(header),
+            Input::Operator { ticket, command } => self.on_operator(ticket, command),
         }
     }
 

@@ -1,27 +1,23 @@
-//! What a change of tip means for the pool: mined records leave it, those of left blocks return, and what can never be
-//! mined on the new chain is dropped and reported. None is lost silently.
+//! What a change of tip means for the pool: mined records leave it, and what can never be mined on the new chain is dropped
+//! and reported. What returns from left blocks follows (`returning`).
 
 use super::chain_manager::Plan;
 use super::mempool::Pooled;
 use super::start::expired;
-use super::{Event, Flaw, NodeCore};
-use medring_protocol::block::Block;
+use super::{Event, NodeCore};
 use medring_protocol::chain::{ApplyError, Candidate, StateRead};
 use medring_protocol::identity::Revocation;
 use medring_protocol::record::{Kind, Record};
-use medring_protocol::{ParticipantId, RecordId};
+use medring_protocol::{BlockId, ParticipantId, RecordId};
 use medring_storage::{Engine, PoolEntry, StorageError};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Changes of the pool that belong into the batch of a change of tip.
 #[derive(Debug, Default)]
 pub(super) struct PoolPlan {
-    /// From left blocks, in their old order.
-    pub(super) returned: Vec<Pooled>,
     /// Mined now.
     pub(super) removed: Vec<RecordId>,
-    /// Expired, in conflict with the chain, or without room; with the reason.
+    /// Expired, or in conflict with the chain; with the reason.
     pub(super) dropped: Vec<(RecordId, String)>,
 }
 
@@ -30,68 +26,43 @@ pub(super) fn entry(pooled: &Pooled) -> PoolEntry {
     PoolEntry { record: Record::clone(&pooled.record), received_ms: pooled.received_ms, sequence: pooled.sequence }
 }
 
+impl PoolPlan {
+    /// Every record that leaves the pool.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = RecordId> {
+        self.removed.iter().chain(self.dropped.iter().map(|(id, _)| id)).copied()
+    }
+}
+
 impl<E: Engine> NodeCore<E> {
-    /// What the pool becomes when `plan` is committed.
+    /// What the pool becomes when `plan`, the last step, is committed.
     pub(super) fn plan_pool(&self, plan: &Plan<E>) -> Result<PoolPlan, StorageError> {
-        let next = self.height() + 1 + plan.path.connect.len() as u64 - plan.path.disconnect.len() as u64;
-        let time_ms = plan.connected.last().map_or(self.now_ms, |block| block.header.time_ms + 1).max(self.now_ms);
-        let touched = touched(plan);
-        let mined = mined(plan);
+        let path = &plan.step.path;
+        let next = self.height() + 1 + path.connect.len() as u64 - path.disconnect.len() as u64;
+        let stamp = |id: &BlockId| self.tree.get(id).map(|node| node.header.time_ms + 1);
+        let time_ms = path.connect.last().and_then(stamp).unwrap_or(0).max(self.now_ms);
+        let (touched, mined) = (touched(plan), mined(plan));
         let mut out = PoolPlan::default();
-        let judge = |id: &RecordId, record: &Record| {
-            if record.envelope.expiry_height < next {
-                return Ok(Some(expired(record.envelope.expiry_height)));
-            }
-            let kind = record.content.kind;
-            if !matches!(kind, Kind::Enrol | Kind::Revoke) && !touched.contains(&record.content.uploader) {
-                return Ok(None);
-            }
-            self.conflict(&plan.state, id, record, next, time_ms)
-        };
         for pooled in self.pool.iter() {
-            if mined.contains(&pooled.id) {
-                out.removed.push(pooled.id);
-            } else if let Some(reason) = judge(&pooled.id, &pooled.record)? {
-                out.dropped.push((pooled.id, reason));
-            }
-        }
-        for (id, record) in returning(&self.chain, &plan.disconnected) {
-            if self.config.flaw == Some(Flaw::ForgetsLeftRecords) {
-                break;
-            }
-            if plan.state.location(&id)?.is_some() || self.pool.get(&id).is_some() {
-                continue;
-            }
-            match judge(&id, record)? {
-                Some(reason) => out.dropped.push((id, reason)),
-                None => self.plan_return(&mut out, id, record),
+            let (id, record) = (&pooled.id, &pooled.record);
+            // Earlier steps left the pool as it was, so after several nothing is known of any record.
+            let is_mined = mined.contains(id) || (plan.step.deep && plan.state.location(id)?.is_some());
+            let may_conflict = plan.step.deep
+                || matches!(record.content.kind, Kind::Enrol | Kind::Revoke)
+                || touched.contains(&record.content.uploader);
+            if is_mined {
+                out.removed.push(*id);
+            } else if record.envelope.expiry_height < next {
+                out.dropped.push((*id, expired(record.envelope.expiry_height)));
+            } else if may_conflict && let Some(reason) = self.conflict(&plan.state, id, record, next, time_ms)? {
+                out.dropped.push((*id, reason));
             }
         }
         Ok(out)
     }
 
-    fn plan_return(&self, out: &mut PoolPlan, id: RecordId, record: &Record) {
-        let bytes = record.encoded_len();
-        let all = out.returned.iter().map(|p| p.bytes).sum::<usize>() + bytes;
-        if !self.pool.room_for_returned(out.returned.len() + 1, all) {
-            out.dropped.push((id, "left the chain in a fork, and the pool is full; submit it again".into()));
-            return;
-        }
-        out.returned.push(Pooled {
-            id,
-            wire: record.wire_id(&self.chain),
-            record: Arc::new(record.clone()),
-            bytes,
-            sequence: self.pool.next_sequence() + out.returned.len() as u64,
-            received_ms: self.now_ms,
-            // Other pools may never have had it: due at once.
-            offered_ms: 0,
-        });
-    }
-
     /// Why a record can never be mined on the chain of `state`, if so. What only has to wait (for an enrolment, a quota, a
     /// time) is no conflict: it stays until it expires.
-    fn conflict<S: StateRead<Error = StorageError>>(
+    pub(super) fn conflict<S: StateRead<Error = StorageError>>(
         &self,
         state: &S,
         id: &RecordId,
@@ -131,12 +102,6 @@ impl<E: Engine> NodeCore<E> {
         for (record, reason) in plan.dropped {
             self.event(Event::Dropped { record, reason });
         }
-        if !plan.returned.is_empty() {
-            self.timers.reoffer_ms = self.now_ms;
-        }
-        for pooled in plan.returned {
-            self.pool.insert(pooled);
-        }
     }
 }
 
@@ -148,13 +113,4 @@ fn touched<E>(plan: &Plan<E>) -> BTreeSet<ParticipantId> {
 /// Records the connected blocks hold.
 fn mined<E>(plan: &Plan<E>) -> BTreeSet<RecordId> {
     plan.diffs.iter().flat_map(|(_, diff)| diff.locations.iter().map(|change| change.key)).collect()
-}
-
-/// The records of left blocks in the order in which they had stood.
-fn returning<'a>(
-    chain: &medring_protocol::ChainId,
-    disconnected: &'a [Block],
-) -> impl Iterator<Item = (RecordId, &'a Record)> {
-    let chain = *chain;
-    disconnected.iter().rev().flat_map(|block| &block.records).map(move |record| (record.id(&chain), record))
 }

@@ -30,8 +30,36 @@ pub struct Snapshot {
     pub pool_bytes: usize,
     /// How full the tables are.
     pub tables: TableSizes,
+    /// The last reorganisation deeper than D, if there ever was one and it is not forgotten.
+    pub deep_reorg: Option<DeepReorg>,
+    /// Blocks that wait for their parents, in order of arrival.
+    pub orphans: Vec<OrphanBlock>,
     /// What peers are told.
     pub status: Status,
+}
+
+/// A reorganisation deeper than D, at which records count as settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeepReorg {
+    /// When, ms since 1970.
+    pub at_ms: u64,
+    /// Blocks that left the best chain.
+    pub depth: u64,
+    /// The tip that was left.
+    pub from: BlockId,
+    /// The tip that was reached.
+    pub to: BlockId,
+}
+
+/// A block that waits for its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrphanBlock {
+    /// The block.
+    pub id: BlockId,
+    /// The parent that is not here.
+    pub prev: BlockId,
+    /// Its height, by its own word.
+    pub height: u64,
 }
 
 /// What sync is doing.
@@ -61,6 +89,16 @@ pub struct PeerSnapshot {
 pub struct TableSizes {
     /// Headers on all branches.
     pub headers: usize,
+    /// Of these, off the branch with most work.
+    pub side_headers: usize,
+    /// Bodies off the best chain.
+    pub side_bodies: usize,
+    /// Their bytes.
+    pub side_bytes: usize,
+    /// Left branches whose records still have to return.
+    pub leftovers: usize,
+    /// Records submitted here whose fate is kept.
+    pub watched_records: usize,
     /// Blocks that wait for their parent.
     pub held_blocks: usize,
     /// Blocks that wait for their time.
@@ -96,6 +134,8 @@ impl<E: Engine> NodeCore<E> {
             pool_records: self.pool.len(),
             pool_bytes: self.pool.bytes(),
             tables: self.tables(),
+            deep_reorg: self.alarm,
+            orphans: self.held.orphans().collect(),
             status,
         }
     }
@@ -118,6 +158,11 @@ impl<E: Engine> NodeCore<E> {
     pub fn tables(&self) -> TableSizes {
         TableSizes {
             headers: self.tree.len(),
+            side_headers: self.side_headers(),
+            side_bodies: self.side.len(),
+            side_bytes: self.side.bytes(),
+            leftovers: self.leftovers.len(),
+            watched_records: self.watch.len(),
             held_blocks: self.held.waiting_len(),
             future_blocks: self.held.future_len(),
             compact_blocks: self.relay.len(),

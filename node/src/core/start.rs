@@ -2,16 +2,17 @@
 
 use super::mempool::{Mempool, Pooled};
 use super::timers::Timers;
+use super::watch::dropped;
 use super::{CoreConfig, Event, NodeCore};
 use medring_protocol::RecordId;
 use medring_protocol::chain::{HeaderTree, StateRead};
-use medring_storage::{ChainStore, Engine, StorageError};
+use medring_storage::{ChainStore, Durability, Engine, Mark, Reorg, StorageError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 impl<E: Engine> NodeCore<E> {
     /// Takes up where the store was left, also where the last run ended in the middle of anything. Outputs may wait
-    /// afterwards: records that expired meanwhile, a better branch whose commit was cut off.
+    /// afterwards: records that expired meanwhile, a better branch whose commit was cut off, the rest of a reorganisation.
     ///
     /// # Errors
     /// The store cannot be read, or is damaged.
@@ -48,11 +49,19 @@ impl<E: Engine> NodeCore<E> {
             timers: Timers::new(now_ms),
             next_job: 0,
             next_request: 0,
+            journal: store.journal()?,
+            leftovers: store.leftovers()?.into_iter().collect(),
+            next_reorg: store.reorgs()?.last().map_or(0, |(number, _)| number + 1),
+            alarm: None,
+            watch: super::watch::Watch::new(store.all_watched()?),
+            side: Default::default(),
             unsynced_blocks: 0,
             failed: None,
             config,
             store,
         };
+        core.alarm = core.last_alarm()?;
+        core.find_side()?;
         core.restore_pool()?;
         core.advance()?;
         // Nobody is linked yet: what a fork returned just now is offered later, and nothing is due at once.
@@ -61,19 +70,22 @@ impl<E: Engine> NodeCore<E> {
         Ok(core)
     }
 
-    /// The pool as stored, without what expired or was mined meanwhile.
+    /// The pool as stored, without what expired or was mined meanwhile. In the middle of a reorganisation nothing is known of
+    /// that: its last step will tell.
     fn restore_pool(&mut self) -> Result<(), StorageError> {
         let next = self.height() + 1;
-        let mut gone: Vec<RecordId> = Vec::new();
+        let (mut gone, mut notes) = (Vec::<RecordId>::new(), Vec::new());
         for entry in self.store.pool()? {
             let id = entry.record.id(&self.chain);
-            if self.store.location(&id)?.is_some() {
+            if self.journal.is_none() && self.store.location(&id)?.is_some() {
                 gone.push(id);
                 continue;
             }
-            if entry.record.envelope.expiry_height < next {
+            if self.journal.is_none() && entry.record.envelope.expiry_height < next {
                 gone.push(id);
-                self.event(Event::Dropped { record: id, reason: expired(entry.record.envelope.expiry_height) });
+                let reason = expired(entry.record.envelope.expiry_height);
+                notes.extend(self.watch.noted(&id, self.now_ms, dropped(&reason)));
+                self.event(Event::Dropped { record: id, reason });
                 continue;
             }
             self.pool.insert(Pooled {
@@ -86,7 +98,13 @@ impl<E: Engine> NodeCore<E> {
                 offered_ms: self.now_ms,
             });
         }
-        if gone.is_empty() { Ok(()) } else { self.store.remove_pool(&gone) }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let reorg = Reorg { pool_remove: gone, watched: notes.clone(), ..Reorg::default() };
+        self.store.commit(&reorg, Durability::Buffered)?;
+        self.watch.take(notes);
+        Ok(())
     }
 }
 
@@ -105,6 +123,13 @@ fn restore_tree<E: Engine>(config: &CoreConfig, store: &ChainStore<E>) -> Result
             problem.get_or_insert(error);
         }
     })?;
+    for (id, mark) in store.marks()? {
+        // One that was forgotten is not there.
+        match mark {
+            Mark::Invalidated => tree.veto(&id),
+            Mark::Preferred(rank) => tree.prefer(&id, rank),
+        };
+    }
     match problem {
         None => Ok(tree),
         Some(error) => Err(StorageError::Bug(format!("a stored header does not fit into the tree: {error}"))),

@@ -142,6 +142,8 @@ impl<E: Engine> NodeCore<E> {
         let Some(peer) = best else { return };
         let Some(status) = self.peers.get(&peer).and_then(|state| state.status.clone()) else { return };
         match self.tree.get(&status.tip) {
+            // The operator does not want that chain: its peer is asked again later.
+            Some(node) if node.vetoed => self.leave_alone(peer),
             Some(node) if node.invalid => self.fault(peer, &format!("is on block {}, which is invalid", status.tip)),
             Some(node) if node.work > self.work() => self.start_blocks(peer, status.tip),
             _ => self.ask_for_headers(peer, None),
@@ -159,6 +161,13 @@ impl<E: Engine> NodeCore<E> {
     fn start_blocks(&mut self, peer: Peer, target: BlockId) {
         let (from, window) = (self.height(), VecDeque::new());
         self.sync = SyncState::Blocks { peer, target, from, window, asked: None };
+    }
+
+    fn leave_alone(&mut self, peer: Peer) {
+        let now_ms = self.now_ms;
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.back_off(now_ms);
+        }
     }
 
     /// The peer under way did not answer, or had nothing: the next one's turn. What it gave is kept. It counts as having
@@ -244,6 +253,7 @@ impl<E: Engine> NodeCore<E> {
             }
             match self.insert_header(header)? {
                 Ok(()) => last = Some(id),
+                Err(HeaderError::VetoedParent(_)) => break,
                 Err(HeaderError::Orphan(_)) if last.is_none() => {
                     self.fault(peer, "sent headers that follow nothing we asked about");
                     return Ok(());

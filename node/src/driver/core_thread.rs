@@ -2,7 +2,9 @@
 
 use super::clock;
 use super::workers::Workers;
-use crate::core::{Event, Input, NodeCore, Output, Snapshot, SubmitError, Ticket};
+use crate::core::{
+    Event, Input, NodeCore, OperatorAnswer, OperatorCommand, OperatorError, Output, Snapshot, SubmitError, Ticket,
+};
 use crate::miner::Miner;
 use crate::net::Command;
 use crate::telemetry::{Metrics, gauge_value};
@@ -26,6 +28,11 @@ pub(super) enum Local {
     Mined(Header),
     /// Mine so many blocks on demand, of what waits in the pool now.
     Demand(u64),
+    /// The operator asks something of the chain.
+    Operator {
+        command: OperatorCommand,
+        reply: oneshot::Sender<Result<OperatorAnswer, OperatorError>>,
+    },
 }
 
 /// Where inputs come from.
@@ -55,6 +62,7 @@ pub(super) struct CoreThread {
     pub(super) outlets: Outlets,
     pub(super) stop: CancellationToken,
     tickets: BTreeMap<Ticket, oneshot::Sender<Result<RecordId, SubmitError>>>,
+    questions: BTreeMap<Ticket, oneshot::Sender<Result<OperatorAnswer, OperatorError>>>,
     last_ticket: u64,
 }
 
@@ -67,7 +75,7 @@ enum Wake {
 
 impl CoreThread {
     pub(super) fn new(core: NodeCore<RocksEngine>, inlets: Inlets, outlets: Outlets, stop: CancellationToken) -> Self {
-        Self { core, inlets, outlets, stop, tickets: BTreeMap::new(), last_ticket: 0 }
+        Self { core, inlets, outlets, stop, tickets: BTreeMap::new(), questions: BTreeMap::new(), last_ticket: 0 }
     }
 
     /// Runs until the node stops; then brings everything to the disk. `clock` is a runtime of this thread's own: it waits
@@ -84,6 +92,12 @@ impl CoreThread {
                     // The new template first, then the demand for it.
                     self.handle(Input::Remake);
                     self.outlets.miner.demand(blocks);
+                }
+                Wake::Local(Local::Operator { command, reply }) => {
+                    self.last_ticket += 1;
+                    let ticket = Ticket(self.last_ticket);
+                    self.questions.insert(ticket, reply);
+                    self.handle(Input::Operator { ticket, command });
                 }
                 Wake::Local(Local::Submit { record, reply }) => {
                     self.last_ticket += 1;
@@ -127,6 +141,10 @@ impl CoreThread {
                 // Err: the caller went away; the record stays admitted.
                 let _ = self.tickets.remove(&ticket).map(|reply| reply.send(result));
             }
+            Output::Operated { ticket, result } => {
+                // Err: the caller went away.
+                let _ = self.questions.remove(&ticket).map(|reply| reply.send(result));
+            }
             Output::Mine(template) => self.outlets.miner.set_template(template),
             Output::Event(event) => self.event(event),
             // The event loop takes commands all the time. Err: it has ended, and so will this thread.
@@ -145,9 +163,11 @@ impl CoreThread {
                 self.outlets.metrics.blocks_found.increment(1);
                 self.outlets.blocks_found.fetch_add(1, Ordering::Relaxed);
             }
-            Event::Tip { disconnected, .. } if !disconnected.is_empty() => {
+            Event::Reorg { report } => {
                 self.outlets.metrics.reorgs.increment(1);
-                self.outlets.metrics.reorg_depth.set(gauge_value(disconnected.len() as u64));
+                self.outlets.metrics.reorg_depth.set(gauge_value(report.depth()));
+                let deep = report.depth() > u64::from(self.core.store().params().confirmations);
+                self.outlets.metrics.deep_reorgs.increment(u64::from(deep));
             }
             _ => {}
         }

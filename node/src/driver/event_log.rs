@@ -26,7 +26,7 @@ impl Limiter {
 }
 
 /// Logs until the node is gone.
-pub(super) async fn run(mut events: Receiver<Event>, chain: String, now_ms: fn() -> u64) {
+pub(super) async fn run(mut events: Receiver<Event>, (chain, confirmations): (String, u64), now_ms: fn() -> u64) {
     let (mut wrong, mut faults, mut warnings) = (Limiter::default(), Limiter::default(), Limiter::default());
     loop {
         let event = match events.recv().await {
@@ -38,7 +38,7 @@ pub(super) async fn run(mut events: Receiver<Event>, chain: String, now_ms: fn()
             Err(RecvError::Closed) => return,
         };
         match event {
-            Event::Tip { disconnected, connected, height } => {
+            Event::Tip { disconnected, connected, height, settled: _ } => {
                 let tip = connected.last().map(ToString::to_string).unwrap_or_default();
                 if disconnected.is_empty() {
                     tracing::info!(height, tip, "new tip");
@@ -46,6 +46,13 @@ pub(super) async fn run(mut events: Receiver<Event>, chain: String, now_ms: fn()
                     tracing::warn!(height, tip, left = disconnected.len(), joined = connected.len(), "reorganised");
                 }
             }
+            Event::Reorg { report } if report.depth() > confirmations => tracing::error!(
+                depth = report.depth(),
+                from = %report.from.0,
+                to = %report.to.0,
+                "a deep reorganisation: blocks that counted as settled left the chain; see `medring chain reorgs`"
+            ),
+            Event::Reorg { report } => tracing::debug!(depth = report.depth(), "records of left blocks return"),
             Event::MinedBlock { block, height } => tracing::info!(height, %block, "mined a block"),
             Event::Pooled { record } => tracing::debug!(%record, "a record waits to be mined"),
             Event::Dropped { record, reason } => tracing::info!(%record, reason, "a record left the pool unmined"),

@@ -2,7 +2,7 @@
 
 use super::core_thread::Local;
 use super::{ApiToken, MineError, Shutdown, mining};
-use crate::core::{Event, Snapshot, SubmitError};
+use crate::core::{Event, OperatorAnswer, OperatorCommand, OperatorError, Snapshot, SubmitError};
 use crate::group::GroupHandle;
 use crate::miner::Miner;
 use crate::net::{Ban, Command, ConnectError, Known, Link, Target};
@@ -179,6 +179,13 @@ impl NodeHandle {
     /// Submits a record; once this returns `Ok` it is in the pool and on disk.
     pub async fn submit(&self, record: Record) -> Result<RecordId, SubmitError> {
         self.0.submitter.submit(record).await
+    }
+
+    /// Asks something of the chain: its branches, or that a block is or is not to be chosen.
+    pub async fn operate(&self, command: OperatorCommand) -> Result<OperatorAnswer, OperatorError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.local.send(Local::Operator { command, reply }).await.map_err(|_| OperatorError::Stopping)?;
+        answer.await.map_err(|_| OperatorError::Stopping)?
     }
 
     /// Dials an address once; returns the peer found there.

@@ -163,7 +163,8 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         blocks_found: Arc::default(),
         failure: Arc::default(),
     };
-    tokio::spawn(event_log::run(events.subscribe(), params.chain_id().to_string(), clock::now_ms));
+    let about = (params.chain_id().to_string(), u64::from(params.confirmations));
+    tokio::spawn(event_log::run(events.subscribe(), about, clock::now_ms));
     let (inputs_tx, inputs) = mpsc::channel(INPUTS_MAX);
     let mut net_config = net_config(&config, &params, key, (capture, machine.metrics.clone()));
     net_config.peers_file = Some(folder.peers());

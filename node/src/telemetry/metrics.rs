@@ -31,6 +31,8 @@ pub struct Metrics {
     pub reorg_depth: Gauge,
     /// Bans that followed from what peers sent, or from a command.
     pub bans: Counter,
+    /// Reorganisations deeper than D.
+    pub deep_reorgs: Counter,
     /// Signature jobs waiting or running.
     pub verify_queue: Gauge,
     /// Seconds per input that moved the tip.
@@ -134,6 +136,11 @@ impl Metrics {
             reorgs: registry.counter("medring_reorgs_total", Vec::new(), "Reorganisations of the best chain"),
             reorg_depth: gauge("medring_reorg_depth", Unit::Count, "Blocks the last reorganisation disconnected"),
             bans: registry.counter("medring_bans_total", Vec::new(), "Bans, by what peers sent or by command"),
+            deep_reorgs: registry.counter(
+                "medring_deep_reorgs_total",
+                Vec::new(),
+                "Reorganisations deeper than the confirmations at which records count as settled",
+            ),
             verify_queue: gauge("medring_verify_queue", Unit::Count, "Signature jobs waiting or running"),
             commit_seconds: registry
                 .histogram("medring_commit_seconds", "Time of an input that moved the tip, commit included"),

@@ -83,12 +83,13 @@ impl Wallet {
         let mut report = ScanReport::default();
         let (mut restarts, mut unsaved) = (0, 0);
         while restarts < RESTARTS_MAX {
-            let (_, tip_height) = store.tip()?;
+            let tip = store.tip()?;
+            let (_, tip_height) = tip;
             let mut state = self.snapshot();
             let mut changed = leave_stale_branch(store, &mut state)?;
             let from = state.next_height();
             if from > tip_height {
-                changed |= settle(store, &mut state, &mut report)?;
+                changed |= settle(store, tip, &mut state, &mut report)?;
                 self.keep(state, changed || unsaved >= SAVE_HEIGHTS)?;
                 break;
             }
@@ -253,19 +254,28 @@ fn leave_stale_branch<E: Engine>(store: &ChainStore<E>, state: &mut State) -> Re
     Ok(true)
 }
 
-/// At the tip: what found no place again waits in the pool, or is gone. True if anything changed.
-fn settle<E: Engine>(store: &ChainStore<E>, state: &mut State, report: &mut ScanReport) -> Result<bool, StorageError> {
+/// At the tip: what found no place again waits in the pool, or is gone. True if anything changed. While the chain moves
+/// nothing is said to be gone: what a reorganisation took away is on its way to another block or to the pool.
+fn settle<E: Engine>(
+    store: &ChainStore<E>,
+    tip: (BlockId, u64),
+    state: &mut State,
+    report: &mut ScanReport,
+) -> Result<bool, StorageError> {
     if state.records.values().all(|record| record.place.is_some()) {
         return Ok(false);
     }
     let chain = store.chain_id();
+    let returning = store.records_are_returning()?;
     let waiting: BTreeSet<RecordId> = store.pool()?.iter().map(|entry| entry.record.id(&chain)).collect();
+    let moving = returning || store.tip()? != tip;
     let (before, placeless) = (state.records.len(), |r: &WalletRecord| r.place.is_none());
+    let waits = |id: &RecordId| moving || waiting.contains(id);
     for record in state.records.values().filter(|r| placeless(r)) {
-        let list = if waiting.contains(&record.record_id) { &mut report.pending } else { &mut report.vanished };
+        let list = if waits(&record.record_id) { &mut report.pending } else { &mut report.vanished };
         list.push(record.record_id);
     }
-    state.records.retain(|id, record| record.place.is_some() || waiting.contains(id));
+    state.records.retain(|id, record| record.place.is_some() || waits(id));
     Ok(state.records.len() != before)
 }
 

@@ -57,7 +57,7 @@ fn switch(store: &Store, chain: &TestChain<'_>, fork: usize, old: &TestChain<'_>
     let disconnect = old.blocks[fork..].iter().rev().map(|(block, _)| block.id()).collect();
     let entry = |record: &Record| PoolEntry { record: record.clone(), received_ms: 0, sequence: 0 };
     let pool_add = back.iter().map(entry).collect();
-    store.commit(&Reorg { disconnect, connect, pool_add, pool_remove: Vec::new() }, Durability::Synced).unwrap();
+    store.commit(&Reorg { disconnect, connect, pool_add, ..Reorg::default() }, Durability::Synced).unwrap();
 }
 
 fn follow(store: &Store, chain: &TestChain<'_>) {

@@ -10,4 +10,4 @@ mod tree;
 pub use apply::{ApplyError, Candidate, apply};
 pub use memory::{MemoryState, Overlay};
 pub use state::{Change, Diff, Location, Participant, Revoked, StateRead, Usage, keys_of};
-pub use tree::{HeaderError, HeaderNode, HeaderTree, Inserted, Path};
+pub use tree::{HeaderError, HeaderNode, HeaderTree, Inserted, Path, Reconsidered};

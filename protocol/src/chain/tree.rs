@@ -1,5 +1,9 @@
 //! The tree of headers and the choice between its branches: most cumulative work, a tie goes to the first seen.
 
+mod operator;
+
+pub use operator::Reconsidered;
+
 use super::rules::{HeaderContext, RuleSet};
 use crate::block::Header;
 use crate::error::Violation;
@@ -24,15 +28,17 @@ pub struct HeaderNode {
     pub arrival: Option<u64>,
     /// Its body is stored.
     pub body: bool,
-    /// It, or one below it, broke a rule.
+    /// It, or one below it, broke a rule or is vetoed: it is never chosen.
     pub invalid: bool,
+    /// It is invalid only because an operator says so of it, or of one below it ([`HeaderTree::veto`]).
+    pub vetoed: bool,
 }
 
 impl HeaderNode {
     /// Block 0: no work, complete.
     pub fn genesis(params: &Params) -> Self {
         let header = params.genesis();
-        Self { header, work: Work::zero(), schedule_ms: 0, arrival: Some(0), body: true, invalid: false }
+        Self { header, work: Work::zero(), schedule_ms: 0, arrival: Some(0), body: true, invalid: false, vetoed: false }
     }
 
     /// A header on this one as its parent, without a body. Checks nothing.
@@ -41,7 +47,15 @@ impl HeaderNode {
         let own = header.target.decode().map(Target::work).unwrap_or_default();
         let delta_ms = header.time_ms.saturating_sub(self.header.time_ms);
         let schedule_ms = pow::schedule_step(params, self.schedule_ms, header.height, delta_ms);
-        Self { header, work: self.work.plus(&own), schedule_ms, arrival: None, body: false, invalid: false }
+        Self {
+            header,
+            work: self.work.plus(&own),
+            schedule_ms,
+            arrival: None,
+            body: false,
+            invalid: false,
+            vetoed: false,
+        }
     }
 }
 
@@ -54,6 +68,9 @@ pub enum HeaderError {
     /// It descends from an invalid block.
     #[error("descends from invalid block {0}")]
     InvalidParent(BlockId),
+    /// It descends from a block that the operator does not want: nobody's fault.
+    #[error("descends from block {0}, which the operator invalidated")]
+    VetoedParent(BlockId),
     /// It breaks a rule.
     #[error(transparent)]
     Violation(#[from] Violation),
@@ -86,10 +103,16 @@ pub struct Path {
 pub struct HeaderTree {
     nodes: BTreeMap<BlockId, HeaderNode>,
     children: BTreeMap<BlockId, Vec<BlockId>>,
-    /// (work, first seen first) of complete, valid branches: the best is the last.
-    complete: BTreeSet<(Work, Reverse<u64>, BlockId)>,
+    /// Blocks nobody builds on.
+    leaves: BTreeSet<BlockId>,
+    /// (work, preferred first, first seen first) of complete, valid branches: the best is the last.
+    complete: BTreeSet<(Work, u64, Reverse<u64>, BlockId)>,
     /// (work, id) of headers not known to be invalid: the last is what sync aims at.
     headers: BTreeSet<(Work, BlockId)>,
+    /// Blocks an operator does not want.
+    vetoes: BTreeSet<BlockId>,
+    /// Blocks an operator prefers, with their ranks.
+    preferred: BTreeMap<BlockId, u64>,
     genesis: BlockId,
     arrivals: u64,
 }
@@ -103,8 +126,11 @@ impl HeaderTree {
         Self {
             nodes: BTreeMap::from([(genesis, node)]),
             children: BTreeMap::new(),
-            complete: BTreeSet::from([(work.clone(), first, genesis)]),
+            leaves: BTreeSet::from([genesis]),
+            complete: BTreeSet::from([(work.clone(), 0, first, genesis)]),
             headers: BTreeSet::from([(work, genesis)]),
+            vetoes: BTreeSet::new(),
+            preferred: BTreeMap::new(),
             genesis,
             arrivals: 1,
         }
@@ -144,13 +170,12 @@ impl HeaderTree {
         rules.check_pow(&header, &id)?;
         let parent = self.nodes.get(&header.prev).ok_or(HeaderError::Orphan(header.prev))?;
         if parent.invalid {
-            return Err(HeaderError::InvalidParent(header.prev));
+            let (prev, vetoed) = (header.prev, parent.vetoed);
+            return Err(if vetoed { HeaderError::VetoedParent(prev) } else { HeaderError::InvalidParent(prev) });
         }
         rules.check_header(&HeaderContext { params, header: &header, parent })?;
         let node = parent.child(params, header);
-        self.headers.insert((node.work.clone(), id));
-        self.children.entry(header.prev).or_default().push(id);
-        self.nodes.insert(id, node);
+        self.add(id, node);
         Ok(Inserted::New)
     }
 
@@ -168,18 +193,47 @@ impl HeaderTree {
             return Ok(());
         }
         let parent = self.nodes.get(&header.prev).ok_or(HeaderError::Orphan(header.prev))?;
+        let vetoed = !invalid && parent.vetoed;
         let invalid = invalid || parent.invalid;
-        let node = HeaderNode { arrival, body, invalid, ..parent.child(params, header) };
-        if !invalid {
-            self.headers.insert((node.work.clone(), id));
-            if let Some(arrival) = arrival {
-                self.complete.insert((node.work.clone(), Reverse(arrival), id));
-            }
-        }
+        let node = HeaderNode { arrival, body, invalid, vetoed, ..parent.child(params, header) };
         self.arrivals = self.arrivals.max(arrival.map_or(0, |a| a + 1));
-        self.children.entry(header.prev).or_default().push(id);
-        self.nodes.insert(id, node);
+        self.add(id, node);
         Ok(())
+    }
+
+    fn add(&mut self, id: BlockId, node: HeaderNode) {
+        let prev = node.header.prev;
+        self.children.entry(prev).or_default().push(id);
+        self.leaves.remove(&prev);
+        self.leaves.insert(id);
+        let invalid = node.invalid;
+        self.nodes.insert(id, node);
+        if !invalid {
+            self.list(&id);
+        }
+    }
+
+    /// It may be chosen, or aimed at.
+    fn list(&mut self, id: &BlockId) {
+        let Some(node) = self.nodes.get(id) else { return };
+        self.headers.insert((node.work.clone(), *id));
+        if let Some(arrival) = node.arrival {
+            self.complete.insert((node.work.clone(), self.rank(id), Reverse(arrival), *id));
+        }
+    }
+
+    /// It may not any longer.
+    fn unlist(&mut self, id: &BlockId) {
+        let Some(node) = self.nodes.get(id) else { return };
+        self.headers.remove(&(node.work.clone(), *id));
+        if let Some(arrival) = node.arrival {
+            self.complete.remove(&(node.work.clone(), self.rank(id), Reverse(arrival), *id));
+        }
+    }
+
+    /// How much an operator prefers it; 0: not.
+    fn rank(&self, id: &BlockId) -> u64 {
+        self.preferred.get(id).copied().unwrap_or(0)
     }
 
     /// Its body is stored. Returns every block whose branch is complete now, this one first, each with the arrival number
@@ -206,9 +260,9 @@ impl HeaderTree {
             }
             if node.arrival.is_none() {
                 node.arrival = Some(self.arrivals);
-                self.complete.insert((node.work.clone(), Reverse(self.arrivals), id));
                 done.push((id, self.arrivals));
                 self.arrivals += 1;
+                self.list(&id);
             }
             todo.extend(self.children.get(&id).into_iter().flatten());
         }
@@ -224,46 +278,17 @@ impl HeaderTree {
         let mut todo = vec![*id];
         while let Some(id) = todo.pop() {
             let Some(node) = self.nodes.get_mut(&id) else { continue };
-            node.invalid = true;
-            self.headers.remove(&(node.work.clone(), id));
-            if let Some(arrival) = node.arrival {
-                self.complete.remove(&(node.work.clone(), Reverse(arrival), id));
-            }
+            (node.invalid, node.vetoed) = (true, false);
+            self.unlist(&id);
             out.push(id);
             todo.extend(self.children.get(&id).into_iter().flatten());
         }
         out
     }
 
-    /// An operator takes [`Self::mark_invalid`] back: neither it, nor a block below it, nor one above it is held invalid any
-    /// longer, and complete branches may be chosen again. Returns the blocks that became complete by this, with their
-    /// arrival numbers, as [`Self::body_stored`] does. A body that breaks a rule will break it again.
-    pub fn reconsider(&mut self, id: &BlockId) -> Vec<(BlockId, u64)> {
-        let mut lowest = *id;
-        let mut todo = VecDeque::from([*id]);
-        while let Some(node) = self.nodes.get(&lowest).filter(|node| node.invalid) {
-            todo.push_back(lowest);
-            match self.nodes.get(&node.header.prev) {
-                Some(parent) if parent.invalid => lowest = node.header.prev,
-                _ => break,
-            }
-        }
-        while let Some(at) = todo.pop_front() {
-            let Some(node) = self.nodes.get_mut(&at) else { continue };
-            node.invalid = false;
-            self.headers.insert((node.work.clone(), at));
-            if let Some(arrival) = node.arrival {
-                self.complete.insert((node.work.clone(), Reverse(arrival), at));
-            }
-            let above = self.ancestor(&at, self.nodes[id].header.height) == Some(*id);
-            todo.extend(self.children.get(&at).into_iter().flatten().filter(|_| above));
-        }
-        self.complete_from(lowest)
-    }
-
     /// The tip to be on: the complete, valid branch with most work, first seen among equals.
     pub fn best(&self) -> BlockId {
-        self.complete.last().map_or(self.genesis, |(_, _, id)| *id)
+        self.complete.last().map_or(self.genesis, |(.., id)| *id)
     }
 
     /// The header with most work whose branch is not known to be invalid, complete or not: what sync aims at.
@@ -273,7 +298,7 @@ impl HeaderTree {
 
     /// Blocks nobody builds on, valid or not.
     pub fn leaves(&self) -> impl Iterator<Item = (&BlockId, &HeaderNode)> {
-        self.nodes.iter().filter(|(id, _)| !self.children.contains_key(id))
+        self.leaves.iter().filter_map(|id| self.nodes.get_key_value(id))
     }
 
     /// The ancestor of `id` at `height`, itself included.

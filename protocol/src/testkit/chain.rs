@@ -103,6 +103,8 @@ impl<'k> TestChain<'k> {
 fn violation(error: HeaderError) -> Violation {
     match error {
         HeaderError::Violation(v) => v,
-        HeaderError::Orphan(_) | HeaderError::InvalidParent(_) => Violation::new("R-HEIGHT", error.to_string()),
+        HeaderError::Orphan(_) | HeaderError::InvalidParent(_) | HeaderError::VetoedParent(_) => {
+            Violation::new("R-HEIGHT", error.to_string())
+        }
     }
 }

@@ -243,3 +243,17 @@ fn stamping_every_block_ahead_gains_once_and_never_again() {
     let gain = (honest.now - ahead.now) / honest.params.target_spacing_ms as f64;
     assert!(gain < 4.0, "{gain} spacings in 2,000 blocks: τ/20 is 3.6");
 }
+
+/// Stamps now as late as nodes allow, now as early as the rule allows: schedule time is a sum of differences, so it comes out.
+#[test]
+fn stamping_ahead_and_back_by_turns_gains_once_and_never_again() {
+    let (mut honest, mut warp) = (Days::new(None), Days::new(None));
+    let rate = honest.fair_rate();
+    let limit = warp.params.tau_ms() / 20;
+    for turn in 0..2000u64 {
+        honest.mine(rate, 0);
+        warp.mine(rate, if turn % 8 == 0 { limit } else { 0 });
+    }
+    let gain = (honest.now - warp.now) / honest.params.target_spacing_ms as f64;
+    assert!(gain < 4.0, "{gain} spacings in 2,000 blocks: τ/20 is 3.6");
+}

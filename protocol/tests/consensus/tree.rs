@@ -4,7 +4,7 @@ use super::KIT;
 use medring_protocol::BlockId;
 use medring_protocol::block::Header;
 use medring_protocol::chain::rules::RuleSet;
-use medring_protocol::chain::{HeaderError, HeaderTree, Inserted};
+use medring_protocol::chain::{HeaderError, HeaderTree, Inserted, Reconsidered};
 use medring_protocol::limits::LOCATOR_ENTRIES_MAX;
 use medring_protocol::pow::{CompactTarget, Work};
 use proptest::prelude::*;
@@ -50,7 +50,9 @@ fn restarted(tree: &HeaderTree) -> HeaderTree {
     stored.sort_by_key(|node| node.header.height);
     let mut again = HeaderTree::new(&KIT.params);
     for node in stored {
-        again.restore(&KIT.params, node.header, node.body, node.arrival, node.invalid).unwrap();
+        // A veto is no mark on headers: it is kept apart.
+        let broken = node.invalid && !node.vetoed;
+        again.restore(&KIT.params, node.header, node.body, node.arrival, broken).unwrap();
     }
     again
 }
@@ -169,7 +171,7 @@ fn an_operator_may_invalidate_and_reconsider() {
     tree.mark_invalid(&b[1].id());
     assert_eq!(tree.best(), a[1].id());
     // Reconsidered from above: what lies below is cleared, what stands beside is not.
-    assert_eq!(tree.reconsider(&b[2].id()), [], "their arrival was known");
+    assert_eq!(tree.reconsider(&b[2].id()).complete, [], "their arrival was known");
     assert_eq!(tree.best(), b[3].id());
     assert!(tree.get(&side.id()).unwrap().invalid);
     assert!(!tree.get(&b[1].id()).unwrap().invalid);
@@ -178,8 +180,97 @@ fn an_operator_may_invalidate_and_reconsider() {
     tree.reconsider(&b[2].id());
     assert_eq!((tree.best(), tree.best_header()), (b[3].id(), b[3].id()));
     assert!(tree.mark_invalid(&genesis.id()).is_empty(), "genesis stands");
-    assert!(tree.reconsider(&BlockId([1; 32])).is_empty());
-    assert!(tree.reconsider(&a[0].id()).is_empty(), "nothing to take back");
+    assert_eq!(tree.reconsider(&BlockId([1; 32])), Reconsidered::default());
+    assert_eq!(tree.reconsider(&a[0].id()), Reconsidered::default(), "nothing to take back");
+}
+
+///   genesis ─ a1 ─ a2
+///          └─ b1 ─ b2 ─ b3
+///                └─ c2
+#[test]
+fn a_veto_binds_all_above_blames_no_rule_and_is_taken_back_from_any_place() {
+    let genesis = KIT.params.genesis();
+    let (a, b) = (branch(&genesis, 1, 2), branch(&genesis, 2, 3));
+    let beside = child(&b[0], 9, 0);
+    let mut tree = HeaderTree::new(&KIT.params);
+    for part in [&a[..], &b, &[beside]] {
+        add(&mut tree, part);
+    }
+    assert!(tree.veto(&b[0].id()));
+    assert_eq!(tree.best(), a[1].id());
+    for header in [b[0], b[2], beside] {
+        let node = tree.get(&header.id()).unwrap();
+        assert!(node.invalid && node.vetoed);
+    }
+    let above = child(&b[2], 2, 0);
+    assert_eq!(tree.insert(&rules(), &KIT.params, above).unwrap_err(), HeaderError::VetoedParent(b[2].id()));
+    assert_eq!(restarted(&tree).best(), b[2].id());
+    let taken_back = tree.reconsider(&b[2].id());
+    assert_eq!((taken_back.vetoes, taken_back.cleared), (vec![b[0].id()], vec![]));
+    assert_eq!(tree.best(), b[2].id());
+    assert!(!tree.get(&beside.id()).unwrap().invalid, "what only the veto held is free, beside it too");
+    // A rule that was broken outlasts a veto that is taken back beside it.
+    tree.mark_invalid(&beside.id());
+    tree.veto(&b[0].id());
+    tree.reconsider(&b[1].id());
+    assert!(tree.get(&beside.id()).unwrap().invalid && !tree.get(&b[0].id()).unwrap().invalid);
+    assert!(!tree.veto(&genesis.id()) && !tree.veto(&BlockId([1; 32])));
+}
+
+#[test]
+fn a_preferred_block_goes_first_among_equals_only() {
+    let genesis = KIT.params.genesis();
+    let (a, b) = (branch(&genesis, 1, 2), branch(&genesis, 2, 2));
+    let mut tree = HeaderTree::new(&KIT.params);
+    add(&mut tree, &a);
+    add(&mut tree, &b);
+    assert!(tree.prefer(&b[1].id(), 1));
+    assert_eq!(tree.best(), b[1].id());
+    assert!(tree.prefer(&a[1].id(), 2));
+    assert_eq!(tree.best(), a[1].id(), "the higher rank");
+    assert!(tree.prefer(&a[1].id(), 0));
+    assert_eq!(tree.best(), b[1].id(), "rank 0 takes it back");
+    let more = child(&a[1], 1, 0);
+    add(&mut tree, &[more]);
+    assert_eq!(tree.best(), more.id());
+    assert!(!tree.prefer(&BlockId([1; 32]), 1));
+}
+
+#[test]
+fn only_a_leaf_is_forgotten_and_it_leaves_no_trace() {
+    let genesis = KIT.params.genesis();
+    let (a, b) = (branch(&genesis, 1, 2), branch(&genesis, 2, 3));
+    let mut tree = HeaderTree::new(&KIT.params);
+    add(&mut tree, &a);
+    let before = tree.clone();
+    add(&mut tree, &b);
+    assert!(!tree.forget(&b[0].id()) && !tree.forget(&genesis.id()));
+    for header in b.iter().rev() {
+        assert!(tree.forget(&header.id()));
+    }
+    assert_eq!((tree.best(), tree.best_header(), tree.len()), (a[1].id(), a[1].id(), before.len()));
+    assert_eq!(tree.leaves().map(|(id, _)| *id).collect::<Vec<_>>(), [a[1].id()]);
+    add(&mut tree, &b);
+    assert_eq!(tree.best(), b[2].id(), "it may come again");
+}
+
+///   genesis ─ p1 ─ p2      held back by a selfish miner
+///          └─ a1 ─ a2      public
+#[test]
+fn a_private_branch_released_late_wins_with_more_work_only() {
+    let genesis = KIT.params.genesis();
+    let (public, mut private) = (branch(&genesis, 1, 2), branch(&genesis, 2, 2));
+    let mut tree = HeaderTree::new(&KIT.params);
+    // It shows its headers early, to be seen first, and keeps the bodies.
+    for header in &private {
+        tree.insert(&rules(), &KIT.params, *header).unwrap();
+    }
+    add(&mut tree, &public);
+    add(&mut tree, &private);
+    assert_eq!(tree.best(), public[1].id(), "a tie is won by what could be checked first");
+    private.push(child(&private[1], 2, 0));
+    add(&mut tree, &private[2..]);
+    assert_eq!(tree.best(), private[2].id());
 }
 
 #[test]

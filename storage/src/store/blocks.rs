@@ -98,6 +98,25 @@ impl<E: Engine> ChainStore<E> {
         self.write(&headers_batch(&changed), Durability::Buffered)
     }
 
+    /// Forgets blocks that are off the best chain, header, body and mark. Those above one must be forgotten before it or with
+    /// it.
+    ///
+    /// # Errors
+    /// [`StorageError::Bug`] if one is on the best chain; nothing is written then.
+    pub fn forget(&self, blocks: &[(u64, BlockId)]) -> Result<(), StorageError> {
+        let _writer = self.writer();
+        let mut batch = Batch::new();
+        for (height, id) in blocks {
+            if self.id_at(*height)? == Some(*id) {
+                return Err(StorageError::Bug(format!("refused to forget block {id}, which is on the best chain")));
+            }
+            batch.delete(Column::Headers, id.0);
+            batch.delete(Column::Bodies, schema::height_id(*height, id));
+            batch.delete(Column::Marks, id.0);
+        }
+        self.write(&batch, Durability::Buffered)
+    }
+
     /// The stored headers of `ids`, to be changed.
     fn changed<'a>(
         &self,

@@ -5,13 +5,13 @@ use super::pool::pool_remove;
 use super::undo::{PackedUsage, StoredUndo};
 use crate::engine::{Batch, Durability, Engine};
 use crate::schema::{self, meta};
-use crate::{Column, PoolEntry, StorageError};
+use crate::{Column, JournalChange, Leftover, PoolEntry, ReorgReport, StorageError, Watched};
 use medring_protocol::block::Block;
 use medring_protocol::chain::{Change, Diff};
 use medring_protocol::{BlockId, RecordId, codec};
 use serde::Serialize;
 
-/// The way from the tip to another, and what it means for the mempool.
+/// The way from the tip to another, what it means for the mempool, and what is to be kept of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reorg {
     /// Blocks that leave the best chain, the tip first.
@@ -22,6 +22,14 @@ pub struct Reorg {
     pub pool_add: Vec<PoolEntry>,
     /// Records that wait no more.
     pub pool_remove: Vec<RecordId>,
+    /// The journal, if this is a step of a deep reorganisation.
+    pub journal: JournalChange,
+    /// Left branches whose records still have to return; `None`: forget it.
+    pub leftovers: Vec<(u64, Option<Leftover>)>,
+    /// Reports of reorganisations; `None`: forget it.
+    pub reports: Vec<(u64, Option<ReorgReport>)>,
+    /// What became of records; `None`: forget it.
+    pub watched: Vec<(RecordId, Option<Watched>)>,
 }
 
 fn bug(what: String) -> StorageError {
@@ -94,6 +102,7 @@ impl<E: Engine> ChainStore<E> {
         for entry in &reorg.pool_add {
             self.pool_put(&mut batch, entry);
         }
+        self.write_reorg_tables(&mut batch, reorg);
         self.write(&batch, durability)
     }
 

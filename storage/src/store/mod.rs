@@ -5,6 +5,7 @@ mod commit;
 mod dump;
 mod pool;
 mod read;
+mod reorgs;
 mod state;
 mod undo;
 
@@ -92,6 +93,7 @@ impl<E: Engine> ChainStore<E> {
         } else if height > 0 && self.undo(&id)?.is_none() {
             "has no undo"
         } else {
+            self.check_journal()?;
             return Ok((id, height));
         };
         Err(damaged(Column::Meta, meta::TIP, format!("the tip {id} {problem}")))

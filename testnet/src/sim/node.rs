@@ -171,6 +171,8 @@ impl SimNode {
             Event::Dropped { record, reason } => {
                 self.dropped.insert(*record, reason.clone());
             }
+            // A step of a deep reorganisation: work falls on the way, and not at its end.
+            Event::Tip { settled: false, .. } => {}
             Event::Tip { connected, .. } => {
                 let Some((core, tip)) = self.core.as_ref().zip(connected.last()) else { return Ok(()) };
                 let Some(node) = core.tree().get(tip) else { return Err(format!("tip {tip} is in no tree")) };
@@ -184,7 +186,11 @@ impl SimNode {
             Event::Warning(text) if clocks && text.contains("clock") => {}
             Event::Warning(text) => return Err(format!("warned: {text}")),
             // Whom it blamed is looked up by the caller.
-            Event::PeerFault { .. } | Event::Pooled { .. } | Event::MinedBlock { .. } | Event::Fatal(_) => {}
+            Event::PeerFault { .. }
+            | Event::Pooled { .. }
+            | Event::MinedBlock { .. }
+            | Event::Reorg { .. }
+            | Event::Fatal(_) => {}
         }
         Ok(())
     }

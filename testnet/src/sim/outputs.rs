@@ -67,6 +67,8 @@ impl Simulation {
                     self.refused += 1;
                 }
             },
+            // Nobody operates a simulated node.
+            Output::Operated { .. } => {}
             Output::Mine(template) => self.nodes[node].template = Some(template.header),
             Output::Event(event) => self.event(node, &event),
         }
@@ -115,7 +117,11 @@ impl Simulation {
                 let down_ms = self.nodes[node].doomed_ms.take();
                 self.kill(node, down_ms.unwrap_or(0));
             }
-            Event::Dropped { .. } | Event::MinedBlock { .. } | Event::WrongNetwork { .. } | Event::Warning(_) => {}
+            Event::Dropped { .. }
+            | Event::MinedBlock { .. }
+            | Event::Reorg { .. }
+            | Event::WrongNetwork { .. }
+            | Event::Warning(_) => {}
         }
     }
 

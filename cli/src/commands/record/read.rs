@@ -5,9 +5,10 @@ use crate::commands::scan;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
-use crate::output::{Report, Style, utc};
+use crate::output::{Report, Style, printable, utc};
 use medring_node::api::types::{
-    RecordState, RecordSummary, RecordsResponse, WalletRecordInfo, WalletRecordsResponse, WalletResponse,
+    HistoryResponse, RecordNote, RecordState, RecordSummary, RecordsResponse, WalletRecordInfo, WalletRecordsResponse,
+    WalletResponse,
 };
 use medring_node::wallet::Checks;
 use medring_protocol::RecordId;
@@ -29,6 +30,45 @@ pub(crate) fn state(state: RecordState) -> &'static str {
     }
 }
 
+/// Whether a fork moved it, for its state.
+fn again(record: &RecordSummary) -> &'static str {
+    match record.state {
+        _ if !record.went_back => "",
+        RecordState::Pending => " again",
+        RecordState::Confirmed | RecordState::Settled => " again, after a fork",
+    }
+}
+
+/// What became of a record, a line each.
+fn history(notes: &[RecordNote]) -> String {
+    let mut confirmed = false;
+    let line = |note: &RecordNote| {
+        let block =
+            note.height.zip(note.block_id).map(|(height, id)| format!("block {height}, {id}")).unwrap_or_default();
+        let what = match note.what.as_str() {
+            "submitted" => "submitted".into(),
+            "confirmed" if std::mem::replace(&mut confirmed, true) => format!("confirmed again in {block}"),
+            "confirmed" => format!("confirmed in {block}"),
+            "went-back" => format!("a fork sent it back to pending (was in {block})"),
+            other => format!("{other}: {}", printable(note.reason.as_deref().unwrap_or_default())),
+        };
+        format!("{}  {what}\n", utc(note.at_ms))
+    };
+    notes.iter().map(line).collect()
+}
+
+/// As the API gives it: a record that is neither on the chain nor in the pool.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct HistoryReport(HistoryResponse);
+
+impl Report for HistoryReport {
+    fn text(&self, style: Style) -> String {
+        let id = self.0.record_id;
+        format!("record {id} is {}\n\n{}", style.bad("neither on the chain nor in the pool"), history(&self.0.notes))
+    }
+}
+
 /// As the API gives it.
 #[derive(Serialize)]
 #[serde(transparent)]
@@ -44,7 +84,7 @@ impl Report for ListReport {
                 r.record_id.to_string(),
                 r.kind.to_string(),
                 r.height.map_or_else(|| "-".into(), |height| height.to_string()),
-                state(r.state).into(),
+                format!("{}{}", state(r.state), again(r)),
                 r.bytes.to_string(),
                 r.uploader.short(),
                 utc(r.stamp_ms),
@@ -135,13 +175,21 @@ impl Report for ShowReport {
             ("expires", format!("after height {}", r.expiry_height)),
             ("public part", r.public.to_string()),
         ]);
-        style.fields(&rows)
+        let fields = style.fields(&rows);
+        if r.history.is_empty() { fields } else { format!("{fields}\n{}", history(&r.history)) }
     }
 }
 
 /// `medring record show`.
 pub(super) fn show(id: &RecordId, context: &Context) -> Outcome {
-    let found: Option<RecordSummary> = context.client()?.find(&format!("/v1/records/{id}"))?;
+    let client = context.client()?;
+    let found: Option<RecordSummary> = client.find(&format!("/v1/records/{id}"))?;
+    if found.is_none()
+        && let Some(history) = client.find(&format!("/v1/records/{id}/history"))?
+    {
+        context.output.report(&HistoryReport(history));
+        return Ok(Exit::NotSo);
+    }
     let found = found.ok_or_else(|| {
         let what =
             "is neither on this node's best chain nor in its pool; if you just submitted it elsewhere, wait a moment";

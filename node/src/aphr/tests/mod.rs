@@ -95,7 +95,7 @@ impl<'k> World<'k> {
                 connect.push((block.id(), diff.clone()));
             }
         }
-        let reorg = Reorg { disconnect: Vec::new(), connect, pool_add: Vec::new(), pool_remove: Vec::new() };
+        let reorg = Reorg { connect, ..Reorg::default() };
         self.store.commit(&reorg, Durability::Synced).unwrap();
         self.wallet.scan(&self.store, &mut |_| (), &AtomicBool::new(false)).unwrap();
     }

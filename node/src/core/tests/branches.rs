@@ -194,3 +194,51 @@ fn an_unasked_block_far_below_our_tip_is_not_stored() {
     assert_eq!(node.gossip_block(EVE, &near), Verdict::Ignore);
     assert_eq!(node.core.snapshot().tables.headers, headers + 1, "one that may still win is");
 }
+
+/// A copy with another body comes before the true one, while the parent is missing or the time has not come: it does not take
+/// the true one's place.
+#[test]
+fn an_altered_copy_put_aside_does_not_stand_in_the_true_ones_place() {
+    let kit = Kit::new(50);
+    let (mut node, first) = enrolled(&kit);
+    let parent = kit.block(&first.header, vec![], 1);
+    let child = kit.block(&parent.header, vec![kit.record(Kind::Ehr, 1, 2)], 1);
+    let ahead = node.now_ms + kit.params.future_limit_ms + 1;
+    let early = kit.forge(&child.header, vec![kit.record(Kind::Ehr, 2, 2)], |header| header.time_ms = ahead);
+    for good in [&child, &early] {
+        let mut altered = good.clone();
+        altered.records[0] = kit.record(Kind::Ehr, 9, 2);
+        node.meet(EVE, &first.header, 0);
+        assert_eq!(node.gossip_block(EVE, &altered), Verdict::Reject);
+        assert!(node.is_dropped(EVE));
+        node.input(Input::Disconnected { peer: EVE });
+        node.taken();
+        node.meet(BOB, &first.header, 0);
+        assert_eq!(node.gossip_block(BOB, good), Verdict::Ignore, "put aside");
+    }
+    assert_eq!(node.gossip_block(BOB, &parent), Verdict::Accept);
+    assert_eq!(node.tip(), child.id());
+    node.pass(1);
+    assert_eq!(node.tip(), early.id());
+}
+
+/// A body is asked for; before it comes, somebody gossips another one under its header.
+#[test]
+fn an_altered_copy_does_not_cancel_a_download_in_flight() {
+    let kit = Kit::new(51);
+    let (mut node, first) = enrolled(&kit);
+    let chain = [kit.block(&first.header, vec![kit.record(Kind::Ehr, 1, 2)], 1)];
+    node.meet(BOB, &chain[0].header, u64::MAX);
+    let (id, request) = node.asked(BOB).into_iter().find(|(_, r)| matches!(r, Request::Headers { .. })).unwrap();
+    let response = Ok(answer(&node.config, &[first.clone(), chain[0].clone()], &request));
+    node.input(Input::Response { peer: BOB, id, response });
+    let (id, request) = node.asked(BOB).into_iter().find(|(_, r)| matches!(r, Request::Blocks { .. })).unwrap();
+    let mut altered = chain[0].clone();
+    altered.records[0] = kit.record(Kind::Ehr, 9, 2);
+    node.meet(EVE, &first.header, 0);
+    assert_eq!(node.gossip_block(EVE, &altered), Verdict::Reject);
+    let response = Ok(answer(&node.config, &chain, &request));
+    node.input(Input::Response { peer: BOB, id, response });
+    assert_eq!(node.tip(), chain[0].id());
+    assert!(node.is_dropped(EVE) && !node.is_dropped(BOB));
+}

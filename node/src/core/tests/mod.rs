@@ -1,10 +1,14 @@
 //! Cores wired by hand: one alone with a made-up peer, or a few linked without delay.
 
 mod branches;
+mod deep;
 mod faults;
+mod operator;
+mod random_tree;
 mod records;
 mod relay;
 mod relay_versions;
+mod side;
 mod syncing;
 mod world;
 
@@ -14,7 +18,7 @@ use medring_protocol::record::{Kind, Record, verify_all};
 use medring_protocol::testkit::{self, GENESIS_TIME_MS, Kit};
 use medring_protocol::wire::{Request, Response, Status};
 use medring_protocol::{RecordId, limits as wire_limits};
-use medring_storage::{FaultyEngine, MemoryEngine};
+use medring_storage::{FailPoint, FaultyEngine, MemoryEngine};
 use rand::SeedableRng;
 use world::World;
 
@@ -45,9 +49,14 @@ impl Alone {
     }
 
     fn with(config: CoreConfig, memory: MemoryEngine, fail_at_write: u64, now_ms: u64) -> Self {
+        Self::on(config, memory, (fail_at_write, FailPoint::Before), now_ms)
+    }
+
+    /// On a disk that fails there.
+    fn on(config: CoreConfig, memory: MemoryEngine, (fail_at_write, point): (u64, FailPoint), now_ms: u64) -> Self {
         let store = ChainStore::open(memory.clone(), &config.params).unwrap();
         drop(store);
-        let engine = FaultyEngine::new(memory.clone(), fail_at_write);
+        let engine = FaultyEngine::new(memory.clone(), fail_at_write).at(point);
         let store = ChainStore::open(engine, &config.params).unwrap();
         let core = NodeCore::new(config.clone(), store, now_ms).unwrap();
         let mut alone = Self { core, memory, config, now_ms, out: Vec::new(), template: None, tickets: 0, verified: 0 };
@@ -117,6 +126,12 @@ impl Alone {
             Output::Submitted { result, .. } => result,
             _ => unreachable!(),
         }
+    }
+
+    /// Submits a record whose stamp is long past, as a peer's pool would give it.
+    fn submit_late(&mut self, record: &Record) -> RecordId {
+        self.gossip(EVE, Topic::Records, record.encode());
+        record.id(&self.config.params.chain_id())
     }
 
     /// Mines the last template.

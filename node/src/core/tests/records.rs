@@ -1,6 +1,7 @@
 //! Admission, the pool, and what becomes of records.
 
 use super::*;
+use medring_storage::Fate;
 
 #[test]
 fn a_submitted_record_is_gossiped_mined_and_confirmed_on_another_node() {
@@ -190,4 +191,54 @@ fn an_uploader_fills_its_share_of_the_pool_and_no_more() {
     let mut node = node.restarted();
     node.submit(&kit.record(Kind::Phr, 6, 2)).unwrap();
     assert!(full(node.submit(&kit.record(Kind::Phr, 7, 2))), "its bytes are");
+}
+
+/// The node is down while the others build another branch without its record: at its start it learns of that, and says so.
+#[test]
+fn a_reorg_that_happened_while_the_uploader_was_down_is_noticed_on_start() {
+    let kit = Kit::new(20);
+    let (mut node, first) = enrolled(&kit);
+    let record = kit.record(Kind::Ehr, 1, 2);
+    let id = node.submit(&record).unwrap();
+    node.pass(1_000);
+    let held = node.mine();
+    assert!(node.confirmed(&id));
+    let others = branch(&kit, &first.header, 2, 9);
+    let mut node = node.restarted();
+    node.meet(BOB, &others[1].header, u64::MAX);
+    node.serve(BOB, &others);
+    assert_eq!((node.tip(), node.pool()), (others[1].id(), vec![id]));
+    let fates = |node: &Alone| -> Vec<Fate> {
+        node.core.store().watched(&id).unwrap().unwrap().notes.into_iter().map(|note| note.what).collect()
+    };
+    let expected = [
+        Fate::Submitted,
+        Fate::Confirmed { block: held.id(), height: 2 },
+        Fate::WentBack { block: held.id(), height: 2 },
+    ];
+    assert_eq!(fates(&node), expected);
+    let (_, report) = node.core.store().reorgs().unwrap().pop().unwrap();
+    assert_eq!((report.depth(), report.returned, report.own), (1, 1, vec![id]));
+    node.pass(5_000);
+    let again = node.mine();
+    let node = node.restarted();
+    assert_eq!(fates(&node)[3..], [Fate::Confirmed { block: again.id(), height: 4 }]);
+}
+
+#[test]
+fn a_submitted_record_that_expires_or_conflicts_has_that_noted() {
+    let kit = Kit::new(21);
+    let (mut node, first) = enrolled(&kit);
+    let content = kit.content(Kind::Ehr, 1, 1024);
+    let short = Record::sign(&kit.chain, content, kit.params.genesis_time_ms, 2, &kit.healthcare_center.secret);
+    let short = node.submit(&short).unwrap();
+    let patient = kit.extra_patient(1);
+    let mine = node.submit(&kit.enrol(&[&patient], 2)).unwrap();
+    let theirs = kit.enrol(&[&patient, &kit.extra_patient(2)], 2);
+    node.meet(EVE, &first.header, 0);
+    assert_eq!(node.gossip_block(EVE, &kit.block(&first.header, vec![theirs], 1)), Verdict::Accept);
+    for (id, why) in [(short, "expired"), (mine, "R-KEY-REUSE")] {
+        let notes = node.core.store().watched(&id).unwrap().unwrap().notes;
+        assert!(matches!(&notes[1].what, Fate::Dropped(reason) if reason.contains(why)), "{notes:?}");
+    }
 }

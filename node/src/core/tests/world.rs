@@ -81,7 +81,7 @@ impl World {
                 self.unlink(me, other);
             }
             Output::Event(event) => self.events[me].push(event),
-            Output::Submitted { .. } | Output::Verify { .. } | Output::Mine(_) => {}
+            Output::Submitted { .. } | Output::Operated { .. } | Output::Verify { .. } | Output::Mine(_) => {}
         }
     }
 

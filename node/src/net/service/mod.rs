@@ -235,7 +235,11 @@ impl Service {
                     self.drop_links(peer_id);
                 }
             }
-            Output::Verify { .. } | Output::Submitted { .. } | Output::Mine(_) | Output::Event(_) => {
+            Output::Verify { .. }
+            | Output::Submitted { .. }
+            | Output::Operated { .. }
+            | Output::Mine(_)
+            | Output::Event(_) => {
                 debug_assert!(false, "no business of the network");
             }
         }

@@ -1,5 +1,8 @@
 //! `medring chain`: the chain as a node has it, and as a file.
 
+mod draw;
+mod forks;
+
 use crate::context::{Context, os_random, read_genesis};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{Report, Style, utc};
@@ -22,6 +25,18 @@ pub(crate) enum ChainCommand {
     Status,
     /// Show a block
     Block(BlockArgs),
+    /// List every branch: where it ends, its work, and whether it is valid
+    Tips,
+    /// Draw the tree of the last blocks
+    Tree(forks::TreeArgs),
+    /// List the last reorganisations, and what became of their records
+    Reorgs,
+    /// Do not choose this block, nor one above it, until it is reconsidered
+    Invalidate(forks::ChosenArgs),
+    /// Take back what speaks against this block, and those below and above it
+    Reconsider(forks::ChosenArgs),
+    /// Among branches of equal work choose this block's
+    Prefer(forks::ChosenArgs),
     /// Mine blocks at once (test networks)
     Mine(MineArgs),
     /// Write the best chain into a file
@@ -72,6 +87,12 @@ pub(super) fn run(command: ChainCommand, context: &Context) -> Outcome {
     match command {
         ChainCommand::Status => status(context),
         ChainCommand::Block(args) => block(&args, context),
+        ChainCommand::Tips => forks::tips(context),
+        ChainCommand::Tree(args) => forks::tree(&args, context),
+        ChainCommand::Reorgs => forks::reorgs(context),
+        ChainCommand::Invalidate(args) => forks::say(forks::Word::Invalidate, &args, context),
+        ChainCommand::Reconsider(args) => forks::say(forks::Word::Reconsider, &args, context),
+        ChainCommand::Prefer(args) => forks::say(forks::Word::Prefer, &args, context),
         ChainCommand::Mine(args) => mine(&args, context),
         ChainCommand::Export(args) => export(&args, context),
         ChainCommand::Verify(args) => verify(&args, context),
@@ -100,13 +121,7 @@ impl Report for ChainReport {
             ("tip", self.tip.to_string()),
             ("work", format!("{} hashes, expected", self.work)),
         ]);
-        let row = |b: &medring_node::api::types::Branch| {
-            let state = serde_json::to_value(b.state).ok().and_then(|v| v.as_str().map(str::to_owned));
-            let reason = b.reason.clone().unwrap_or_default();
-            vec![b.height.to_string(), b.id.to_string(), b.length.to_string(), state.unwrap_or_default(), reason]
-        };
-        let rows: Vec<_> = self.branches.tips.iter().map(row).collect();
-        out += &format!("\n{}", style.table(&["height", "branch ends in", "own blocks", "state", "reason"], &rows));
+        out += &format!("\n{}", forks::tips_table(&self.branches.tips, style));
         out
     }
 }

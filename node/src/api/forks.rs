@@ -1,0 +1,119 @@
+//! Branches: which there are, what the operator says of blocks, and what reorganisations there were.
+
+use super::blocking;
+use super::problem::ApiError;
+use super::types::{
+    BlockRequest, HistoryResponse, Orphan, ReorgInfo, ReorgsResponse, TipResponse, TipsResponse, TreeResponse, history,
+};
+use crate::core::{OperatorAnswer, OperatorCommand, OperatorError};
+use crate::driver::NodeHandle;
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use medring_protocol::{BlockId, RecordId};
+use serde::Deserialize;
+
+/// Heights drawn, unless another number is asked for.
+const TREE_HEIGHTS: u64 = 20;
+
+impl From<OperatorError> for ApiError {
+    fn from(error: OperatorError) -> Self {
+        let detail = error.to_string();
+        match error {
+            OperatorError::Unknown(_) => Self::not_found(detail, "GET /v1/chain/tips lists what is known"),
+            OperatorError::Stopping => Self::lost(),
+            _ => {
+                let (kind, title) = ("operator", "Not done");
+                Self::new(StatusCode::CONFLICT, kind, title, detail, "GET /v1/chain/tree shows where blocks stand")
+            }
+        }
+    }
+}
+
+pub(super) async fn tips(State(node): State<NodeHandle>) -> Result<Json<TipsResponse>, ApiError> {
+    match node.operate(OperatorCommand::Tips).await? {
+        OperatorAnswer::Tips(tips) => Ok(Json(TipsResponse { tips: tips.into_iter().map(Into::into).collect() })),
+        _ => Err(ApiError::lost()),
+    }
+}
+
+/// Parameters of the tree.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TreeQuery {
+    /// How many heights, from the tip down; at most 1,000.
+    heights: Option<u64>,
+}
+
+pub(super) async fn tree(
+    State(node): State<NodeHandle>,
+    query: Result<Query<TreeQuery>, QueryRejection>,
+) -> Result<Json<TreeResponse>, ApiError> {
+    let Query(TreeQuery { heights }) = query?;
+    let OperatorAnswer::Tree(blocks) =
+        node.operate(OperatorCommand::Tree { heights: heights.unwrap_or(TREE_HEIGHTS) }).await?
+    else {
+        return Err(ApiError::lost());
+    };
+    let snapshot = node.snapshot();
+    Ok(Json(TreeResponse {
+        tip: snapshot.tip,
+        blocks: blocks.into_iter().map(Into::into).collect(),
+        orphans: snapshot.orphans.iter().map(Orphan::from).collect(),
+    }))
+}
+
+/// A block of the operator's choice, in JSON.
+type Chosen = Result<Json<BlockRequest>, JsonRejection>;
+
+pub(super) async fn invalidate(node: State<NodeHandle>, body: Chosen) -> Result<Json<TipResponse>, ApiError> {
+    moved(node, body, OperatorCommand::Invalidate).await
+}
+
+pub(super) async fn reconsider(node: State<NodeHandle>, body: Chosen) -> Result<Json<TipResponse>, ApiError> {
+    moved(node, body, OperatorCommand::Reconsider).await
+}
+
+pub(super) async fn prefer(node: State<NodeHandle>, body: Chosen) -> Result<Json<TipResponse>, ApiError> {
+    moved(node, body, OperatorCommand::Prefer).await
+}
+
+async fn moved(
+    State(node): State<NodeHandle>,
+    body: Chosen,
+    command: fn(BlockId) -> OperatorCommand,
+) -> Result<Json<TipResponse>, ApiError> {
+    let Json(BlockRequest { id }) = body?;
+    let before = node.snapshot().tip;
+    match node.operate(command(id)).await? {
+        OperatorAnswer::Tip { id, height } => Ok(Json(TipResponse { before, id, height })),
+        _ => Err(ApiError::lost()),
+    }
+}
+
+pub(super) async fn reorgs(State(node): State<NodeHandle>) -> Result<Json<ReorgsResponse>, ApiError> {
+    blocking(move || {
+        let confirmations = node.params().confirmations;
+        let reports = node.store().reorgs()?.into_iter().rev();
+        let reorgs = reports.map(|(_, report)| ReorgInfo::new(report, confirmations)).collect();
+        Ok(Json(ReorgsResponse { reorgs, returning: node.store().records_are_returning()? }))
+    })
+    .await
+}
+
+pub(super) async fn record_history(
+    State(node): State<NodeHandle>,
+    id: Result<Path<RecordId>, PathRejection>,
+) -> Result<Json<HistoryResponse>, ApiError> {
+    let Path(record_id) = id?;
+    blocking(move || {
+        let notes = history(node.store().watched(&record_id)?);
+        if notes.is_empty() {
+            let detail = format!("record {record_id} was not submitted to this node, or long ago");
+            return Err(ApiError::not_found(detail, "ask the node it was submitted to, or GET /v1/records/{id}"));
+        }
+        Ok(Json(HistoryResponse { record_id, notes }))
+    })
+    .await
+}
