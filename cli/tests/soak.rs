@@ -10,14 +10,20 @@
 mod crash;
 #[path = "soak/figures.rs"]
 mod figures;
+#[path = "soak/flood.rs"]
+mod flood;
 #[path = "soak/group.rs"]
 mod group;
 #[path = "e2e/harness.rs"]
 #[allow(dead_code, reason = "shared with the e2e tests, which use the rest")]
 mod harness;
+#[path = "soak/hostile.rs"]
+mod hostile;
 #[path = "e2e/records.rs"]
 #[allow(dead_code, reason = "shared with the e2e tests, which use the rest")]
 mod records;
+#[path = "soak/streams.rs"]
+mod streams;
 
 /// The short figure, or with `MEDRING_SOAK=1` the long one.
 fn short_or_long<T>(short: T, long: T) -> T {

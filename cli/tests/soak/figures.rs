@@ -13,7 +13,7 @@ use medring_testnet::demo::{self, DemoOptions};
 const MEMORY_MIB_MAX: u64 = 150;
 
 /// Memory of a process as the system counts it: now, and at its height, MiB.
-fn memory_mib(pid: u32) -> [u64; 2] {
+pub(super) fn memory_mib(pid: u32) -> [u64; 2] {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let field = |name: &str| {
         let line = status.lines().find(|l| l.starts_with(name)).unwrap();

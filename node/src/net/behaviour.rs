@@ -30,8 +30,6 @@ const QUIC_LINK_BYTES_MAX: u32 = 4 * 1024 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest message of Kademlia, with twenty peers in it.
 const KAD_PACKET_BYTES_MAX: usize = 16 * 1024;
-/// How often Kademlia looks through its own neighbourhood.
-const KAD_BOOTSTRAP_INTERVAL: Duration = Duration::from_secs(300);
 /// Until a status must be acknowledged.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Gossip waits this long for a slow link before it is dropped from that link's queue.
@@ -146,7 +144,8 @@ fn kademlia(chain: &ChainId, own: PeerId) -> Result<kad::Behaviour<MemoryStore>,
         .set_kbucket_inserts(kad::BucketInserts::Manual)
         .set_query_timeout(REQUEST_TIMEOUT)
         .set_max_packet_size(KAD_PACKET_BYTES_MAX)
-        .set_periodic_bootstrap_interval(Some(KAD_BOOTSTRAP_INTERVAL));
+        // Who is there is asked by the event loop, at its own pace.
+        .set_periodic_bootstrap_interval(None);
     let nothing =
         MemoryStoreConfig { max_records: 0, max_value_bytes: 0, max_providers_per_key: 0, max_provided_keys: 0 };
     let mut kad = kad::Behaviour::with_config(own, MemoryStore::with_config(own, nothing), config);

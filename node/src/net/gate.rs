@@ -18,6 +18,8 @@ use std::task::{Context, Poll};
 
 /// Links that one IP address may open.
 const ARRIVALS: Rate = Rate { per_second: 20, burst: 300 };
+/// Handshakes of one IP address under way; this machine's are not counted.
+const HANDSHAKES_PER_ADDRESS_MAX: usize = 8;
 /// Addresses whose arrivals are counted.
 const ARRIVALS_MAX: usize = 4096;
 
@@ -35,6 +37,8 @@ pub(super) struct Gate {
     /// Dials that we began ourselves, and not Kademlia.
     wanted: BTreeSet<ConnectionId>,
     arrivals: BTreeMap<IpAddr, Bucket>,
+    /// Handshakes under way; the limits on links bound them.
+    handshakes: BTreeMap<ConnectionId, IpAddr>,
     now_ms: fn() -> u64,
 }
 
@@ -47,6 +51,8 @@ enum Refused {
     Banned,
     #[error("too many links from this address in a short time")]
     TooOften,
+    #[error("too many handshakes of this address are under way")]
+    TooMany,
     #[error("no room for another link of ours")]
     NoRoom,
     #[error("a link of ours stands to this part of the network")]
@@ -55,8 +61,9 @@ enum Refused {
 
 impl Gate {
     pub(super) fn new(bans: Bans, now_ms: fn() -> u64) -> Self {
-        let (wanted, arrivals) = (BTreeSet::new(), BTreeMap::new());
-        Self { shut: false, bans, room: true, groups: BTreeSet::new(), wanted, arrivals, now_ms }
+        let (groups, wanted) = (BTreeSet::new(), BTreeSet::new());
+        let (arrivals, handshakes) = (BTreeMap::new(), BTreeMap::new());
+        Self { shut: false, bans, room: true, groups, wanted, arrivals, handshakes, now_ms }
     }
 
     /// A dial of our own is about to begin: room and groups have been thought of.
@@ -64,11 +71,11 @@ impl Gate {
         self.wanted.insert(connection);
     }
 
-    fn arrives(&mut self, address: &Multiaddr) -> Result<(), Refused> {
+    fn arrives(&mut self, connection: ConnectionId, address: &Multiaddr) -> Result<(), Refused> {
         if self.shut {
             return Err(Refused::Shut);
         }
-        let Some(ip) = ip_of(address) else { return Ok(()) };
+        let Some(ip) = ip_of(address).map(|ip| ip.to_canonical()) else { return Ok(()) };
         let now_ms = (self.now_ms)();
         if self.bans.has_ip(ip, now_ms) {
             return Err(Refused::Banned);
@@ -79,8 +86,16 @@ impl Gate {
                 self.arrivals.pop_first();
             }
         }
-        let bucket = self.arrivals.entry(ip.to_canonical()).or_insert_with(|| Bucket::new(now_ms));
-        if bucket.take(ARRIVALS, 1, now_ms) { Ok(()) } else { Err(Refused::TooOften) }
+        let bucket = self.arrivals.entry(ip).or_insert_with(|| Bucket::new(now_ms));
+        if !bucket.take(ARRIVALS, 1, now_ms) {
+            return Err(Refused::TooOften);
+        }
+        let same = self.handshakes.values().filter(|other| **other == ip).count();
+        if same >= HANDSHAKES_PER_ADDRESS_MAX && !ip.is_loopback() {
+            return Err(Refused::TooMany);
+        }
+        self.handshakes.insert(connection, ip);
+        Ok(())
     }
 
     fn stands(&self, peer: &PeerId) -> Result<(), Refused> {
@@ -127,11 +142,11 @@ impl NetworkBehaviour for Gate {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        self.arrives(remote).map_err(ConnectionDenied::new)
+        self.arrives(connection, remote).map_err(ConnectionDenied::new)
     }
 
     fn handle_established_inbound_connection(
@@ -166,8 +181,11 @@ impl NetworkBehaviour for Gate {
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        if let FromSwarm::DialFailure(failure) = event {
-            self.wanted.remove(&failure.connection_id);
+        match event {
+            FromSwarm::DialFailure(failure) => drop(self.wanted.remove(&failure.connection_id)),
+            FromSwarm::ListenFailure(failure) => drop(self.handshakes.remove(&failure.connection_id)),
+            FromSwarm::ConnectionEstablished(link) => drop(self.handshakes.remove(&link.connection_id)),
+            _ => {}
         }
     }
 
@@ -189,6 +207,16 @@ mod tests {
         Gate::new(Bans::default(), || 1_000)
     }
 
+    impl Gate {
+        /// Somebody comes, and their handshake ends.
+        fn come(&mut self, address: &Multiaddr) -> Result<(), Refused> {
+            let connection = ConnectionId::new_unchecked(0);
+            let came = self.arrives(connection, address);
+            self.handshakes.remove(&connection);
+            came
+        }
+    }
+
     fn at(text: &str) -> Multiaddr {
         text.parse().unwrap()
     }
@@ -201,8 +229,8 @@ mod tests {
             gate.bans.blame(PeerId::random(), Some("192.0.2.1".parse().unwrap()), FAULT_POINTS, "x", 1_000);
         }
         assert_eq!(gate.stands(&peer), Err(Refused::Banned));
-        assert_eq!(gate.arrives(&at("/ip4/192.0.2.1/tcp/9")), Err(Refused::Banned));
-        assert_eq!(gate.arrives(&at("/ip4/192.0.2.2/tcp/9")), Ok(()));
+        assert_eq!(gate.come(&at("/ip4/192.0.2.1/tcp/9")), Err(Refused::Banned));
+        assert_eq!(gate.come(&at("/ip4/192.0.2.2/tcp/9")), Ok(()));
         let dial = ConnectionId::new_unchecked(1);
         gate.want(dial);
         assert_eq!(gate.may_dial(dial, Some(&peer)), Err(Refused::Banned));
@@ -229,13 +257,23 @@ mod tests {
     #[test]
     fn churn_from_one_address_is_refused_and_others_come_in() {
         let mut gate = gate();
-        let let_in = (0..1_000).filter(|_| gate.arrives(&at("/ip4/192.0.2.1/tcp/9")).is_ok()).count();
+        let let_in = (0..1_000).filter(|_| gate.come(&at("/ip4/192.0.2.1/tcp/9")).is_ok()).count();
         assert_eq!(let_in, 300);
-        assert_eq!(gate.arrives(&at("/ip4/192.0.2.2/tcp/9")), Ok(()));
+        assert_eq!(gate.come(&at("/ip4/192.0.2.2/tcp/9")), Ok(()));
         for n in 0..10_000u32 {
             let ip = std::net::Ipv4Addr::from(0x0a00_0000 + n);
-            assert_eq!(gate.arrives(&at(&format!("/ip4/{ip}/tcp/9"))), Ok(()));
+            assert_eq!(gate.come(&at(&format!("/ip4/{ip}/tcp/9"))), Ok(()));
         }
         assert!(gate.arrivals.len() <= ARRIVALS_MAX);
+    }
+
+    #[test]
+    fn one_address_does_not_take_all_handshakes() {
+        let mut gate = gate();
+        let mut start = |n: usize, address: &str| gate.arrives(ConnectionId::new_unchecked(n), &at(address));
+        assert!((0..8).all(|n| start(n, "/ip4/192.0.2.1/tcp/9").is_ok()));
+        assert_eq!(start(8, "/ip4/192.0.2.1/tcp/9"), Err(Refused::TooMany));
+        assert_eq!(start(9, "/ip4/192.0.2.2/tcp/9"), Ok(()));
+        assert!((10..40).all(|n| start(n, "/ip4/127.0.0.1/tcp/9").is_ok()), "test networks are on one machine");
     }
 }

@@ -56,6 +56,9 @@ const REQUESTS: Rate = Rate { per_second: 512, burst: 2_048 };
 /// A peer's word on where it stands; ours goes out twice a second at most.
 const STATUSES: Rate = Rate { per_second: 4, burst: 32 };
 
+/// A peer's word on where it listens.
+const IDENTIFIES: Rate = Rate { per_second: 1, burst: 16 };
+
 /// What one peer used of us, and was good for.
 #[derive(Debug)]
 pub(super) struct Usage {
@@ -63,6 +66,9 @@ pub(super) struct Usage {
     gossip_messages: Bucket,
     requests: Bucket,
     statuses: Bucket,
+    identifies: Bucket,
+    /// Where it says that it listens, as far as that is of use.
+    pub(super) addresses: Vec<Multiaddr>,
     /// When it last exceeded one of these.
     pub(super) excess_ms: Option<u64>,
     /// Its quickest answer to a ping, µs.
@@ -81,6 +87,8 @@ impl Usage {
             gossip_messages: full,
             requests: full,
             statuses: full,
+            identifies: full,
+            addresses: Vec::new(),
             excess_ms: None,
             ping_us: None,
             block_ms: None,
@@ -96,6 +104,11 @@ impl Usage {
     /// Whether a question is.
     pub(super) fn may_ask(&mut self, now_ms: u64) -> bool {
         self.requests.take(REQUESTS, 1, now_ms)
+    }
+
+    /// Whether a word on where it listens is.
+    pub(super) fn may_identify(&mut self, now_ms: u64) -> bool {
+        self.identifies.take(IDENTIFIES, 1, now_ms)
     }
 
     /// Whether a status is.

@@ -128,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn old_peers_of_one_network_are_not_given_up_for_newcomers_from_many() {
+        let honest: Vec<_> = (1..=24).map(|n| peer(n, "203.0.113.5")).collect();
+        for key in 0..8 {
+            let left = siege(&honest, (100..400).map(|n| peer(n, &format!("{}.{}.0.1", 20 + n / 250, n % 250))), key);
+            let honest_left = left.iter().filter(|c| c.peer.0 < 100).count();
+            assert!(honest_left >= 8, "key {key}: only {honest_left} of 24 honest peers are left");
+        }
+    }
+
+    #[test]
     fn who_brings_blocks_stays_also_when_young_and_crowded() {
         let mut all: Vec<_> = (1..=30).map(|n| peer(n, "203.0.113.5")).collect();
         all[29].block_ms = Some(99_000);

@@ -32,7 +32,7 @@ impl Service {
         self.next_tick = now() + TICK;
         self.dirty |= self.swarm.behaviour_mut().gate.bans.expire(now_ms);
         let missing = self.note_room();
-        if self.discovery && !self.swarm.behaviour().gate.shut {
+        if self.looks && !self.swarm.behaviour().gate.shut {
             self.ask_who_is_there(missing > 0, now_ms);
             self.fill_places(missing, now_ms);
         }
@@ -103,18 +103,27 @@ impl Service {
 
     /// A peer says what it speaks and where it listens. Only those of this chain are remembered and told to others.
     pub(super) fn identified(&mut self, peer_id: PeerId, info: &identify::Info) {
+        let now_ms = (self.now_ms)();
         let Some(state) = self.peers.get_mut(&peer_id) else { return };
+        if !state.usage.may_identify(now_ms) {
+            return self.excess(peer_id, "addresses");
+        }
         if !info.protocols.contains(&self.sync_protocol) {
             self.book.is_foreign(peer_id);
             return;
         }
         let Some(seen) = ip_of(&state.link.address) else { return };
         let addresses = worth_dialling(&info.listen_addrs, peer_id, seen, ADDRESSES_PER_PEER_MAX);
-        let now_ms = (self.now_ms)();
+        if state.usage.addresses == addresses {
+            return;
+        }
+        state.usage.addresses.clone_from(&addresses);
         self.book.linked(peer_id, &addresses, now_ms);
         self.dirty = true;
         let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() else { return };
         if info.protocols.iter().any(|protocol| kad.protocol_names().contains(protocol)) {
+            // Kademlia itself would keep every address a peer ever told.
+            kad.remove_peer(&peer_id);
             for address in addresses {
                 kad.add_address(&peer_id, address);
             }

@@ -61,7 +61,8 @@ pub(super) struct Service {
     /// Something in the book, or of the bans, is not on its way to the disk yet.
     dirty: bool,
     saved_ms: u64,
-    discovery: bool,
+    /// Whether links to peers in the book are opened.
+    looks: bool,
     seed: u64,
     /// Most inbound peers, and links of ours.
     inbound_max: usize,
@@ -124,7 +125,7 @@ impl Service {
             writer: Writer::start(config.peers_file.clone()),
             dirty: false,
             saved_ms: 0,
-            discovery: config.discovery,
+            looks: config.discovery || config.mdns,
             seed: config.seed,
             inbound_max: count(inbound_max(config.max_peers)),
             outbound_max: count((config.max_peers / 4).max(1)),
