@@ -338,6 +338,19 @@ def check_header(case):
         yield "work", case["work"], target and str(work(target))
 
 
+# ---- wire.md: compact blocks ----------------------------------------------------------------------------------------
+
+def check_compact(case):
+    header = bytes.fromhex(case["header"])
+    block, sent = hashlib.sha256(header).digest(), {s["index"]: bytes.fromhex(s["record"]) for s in case["sent_along"]}
+    ids = b"".join(h("short", block, bytes.fromhex(wire))[:case["id_bytes"]]
+                   for place, wire in enumerate(case["wire_ids"]) if place not in sent)
+    along = b"".join(index.to_bytes(2, "big") + record for index, record in sorted(sent.items()))
+    computed = (header + bytes([case["id_bytes"]]) + len(ids).to_bytes(8, "big") + ids
+                + len(sent).to_bytes(8, "big") + along)
+    yield "bytes", case["bytes"], computed.hex()
+
+
 def next_target(case, tip, schedule):
     """The target of the block after height `tip`."""
     if tip == 0 or not case["retarget"]:
@@ -655,6 +668,7 @@ CHECKS = {
     "aggregate.json": check_aggregate,
     "asert.json": check_asert,
     "chebyshev.json": check_chebyshev,
+    "compact.json": check_compact,
     "enrol.json": check_enrol,
     "group.json": check_group,
     "handshake.json": check_handshake,

@@ -8,6 +8,7 @@
 mod aggregate;
 mod asert;
 mod chebyshev;
+mod compact;
 mod enrol;
 mod group;
 mod handshake;

@@ -275,7 +275,12 @@ fn when_nobody_gives_the_records_the_message_is_ignored_and_sync_fetches_the_blo
         header: node.core.tree().get(&block.header.prev).unwrap().header,
         records: vec![kit.enrol_all(1)],
     };
-    node.serve(EVE, &[parent, block.clone()]);
+    let chain = [parent, block.clone()];
+    node.serve(EVE, &chain);
+    let status = Status { version: 2, ..status(&node.config, &block.header, 1_000) };
+    node.input(Input::Status { peer: EVE, status });
+    node.pass(limits::GOSSIP_GRACE_MS);
+    node.serve(EVE, &chain);
     assert_eq!(node.tip(), block.id());
 }
 
@@ -357,7 +362,7 @@ fn an_invalid_block_is_blamed_on_its_forwarder_and_never_fetched_again() {
 fn at_most_eight_blocks_wait_for_records() {
     let (kit, mut node, block) = ready(115, 1);
     let parent = node.core.tree().get(&block.header.prev).unwrap().header;
-    for tag in 0..limits::RELAY_BLOCKS_MAX as u8 + 3 {
+    for tag in (0_u8..).take(limits::RELAY_BLOCKS_MAX + 3) {
         let rival = kit.block(&parent, vec![kit.record(Kind::Ehr, u64::from(tag), 2)], tag);
         node.hear(EVE, compact(&kit, &rival));
     }
@@ -405,4 +410,18 @@ fn a_clock_set_back_does_not_keep_a_block_waiting() {
     node.input(Input::Tick);
     node.pass(limits::RELAY_RECORDS_TIMEOUT_MS);
     assert_eq!(node.verdict_on(message), Some(Verdict::Ignore));
+}
+
+/// Two headers have more work than our next block; their blocks never come.
+#[test]
+fn a_header_whose_block_is_kept_back_does_not_silence_ours() {
+    let (kit, mut node, block) = ready(118, 1);
+    let child = kit.block(&block.header, vec![kit.record(Kind::Ehr, 7, 3)], 1);
+    node.hear(EVE, compact(&kit, &block));
+    node.hear(EVE, compact(&kit, &child));
+    let ours = node.mine();
+    assert_eq!(node.tip(), ours.id());
+    assert_eq!(node.core.tree().best_header(), child.id(), "which has more work");
+    let published = |o: &Output| matches!(o, Output::Publish { topic: Topic::CompactBlocks, .. });
+    assert!(node.out.iter().any(published), "and ours is gossiped all the same");
 }

@@ -5,7 +5,7 @@ use std::io;
 
 /// Why a frame could not be read.
 #[derive(Debug)]
-pub(super) enum FrameError {
+pub enum FrameError {
     /// The stated length is not allowed: the peer's fault.
     Length(String),
     /// The stream ended or broke before the frame did; anyone's bad luck.
@@ -13,7 +13,7 @@ pub(super) enum FrameError {
 }
 
 /// Writes one frame. What is longer than `u32` can say is an error of the caller, who caps it far below.
-pub(super) async fn write<T: AsyncWrite + Unpin>(io: &mut T, bytes: &[u8]) -> io::Result<()> {
+pub async fn write<T: AsyncWrite + Unpin>(io: &mut T, bytes: &[u8]) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
     io.write_all(&length.to_be_bytes()).await?;
     io.write_all(bytes).await?;
@@ -22,7 +22,7 @@ pub(super) async fn write<T: AsyncWrite + Unpin>(io: &mut T, bytes: &[u8]) -> io
 
 /// Reads one frame of at most `most` bytes. A length outside 1 … `most` ends it before a byte more is read; memory is taken
 /// as bytes arrive and not for those announced.
-pub(super) async fn read<T: AsyncRead + Unpin>(io: &mut T, most: usize) -> Result<Vec<u8>, FrameError> {
+pub async fn read<T: AsyncRead + Unpin>(io: &mut T, most: usize) -> Result<Vec<u8>, FrameError> {
     let mut length = [0; 4];
     io.read_exact(&mut length).await.map_err(FrameError::Stream)?;
     let stated = u32::from_be_bytes(length);

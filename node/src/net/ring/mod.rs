@@ -3,7 +3,7 @@
 //! Nothing here knows what a group is. A frame is delivered whole with its answer, or the caller learns why not; sending again is
 //! the caller's part. Whoever answers holds the key of the peer id asked for, since Noise proves it, so addresses are hints.
 
-mod frame;
+pub mod frame;
 mod inbound;
 mod inlet;
 mod slots;

@@ -1,0 +1,7 @@
+#![no_main]
+//! Fuzzes the target `request`; what it does stands in `bodies/`.
+
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::run("request", data));
