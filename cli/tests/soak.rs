@@ -22,6 +22,8 @@ mod hostile;
 #[path = "e2e/records.rs"]
 #[allow(dead_code, reason = "shared with the e2e tests, which use the rest")]
 mod records;
+#[path = "soak/reorg.rs"]
+mod reorg;
 #[path = "soak/streams.rs"]
 mod streams;
 

@@ -40,7 +40,7 @@ pub enum StorageError {
     },
     /// Files of the store are missing or changed, so that it does not open.
     #[error(
-        "the store in {} is damaged: {problem}. Move the folder aside and start the node again: it fetches the chain anew from its peers",
+        "the store in {} is damaged: {problem}. Move the folder aside and start the node again: it fetches the chain anew from its peers, or `medring chain import FILE` brings it from an exported file",
         folder.display()
     )]
     Unusable {
@@ -51,7 +51,7 @@ pub enum StorageError {
     },
     /// A stored value is not what was written.
     #[error(
-        "the store is damaged at {column}/{key}: {problem}. Stop the node, move its chain folder aside and start it again: it fetches the chain anew from its peers"
+        "the store is damaged at {column}/{key}: {problem}. Stop the node, move its chain folder aside and start it again: it fetches the chain anew from its peers, or `medring chain import FILE` brings it from an exported file"
     )]
     Damaged {
         /// Name of the column.

@@ -86,7 +86,9 @@ pub(super) fn run(command: NodeCommand, context: &Context) -> Outcome {
     match command {
         NodeCommand::Init(args) => init(&args, context),
         NodeCommand::Run(args) => run_node(&args, context),
-        NodeCommand::Check(args) => node_check::check(&configured(&args, context)?.0, context),
+        NodeCommand::Check(args) => {
+            node_check::check(&configuration(args.config.as_ref(), &args.set, context)?.0, context)
+        }
         NodeCommand::Status(args) => status(&args, context),
         NodeCommand::Stop(args) => stop(&args, context),
     }
@@ -168,32 +170,41 @@ fn load(file: Option<&Path>, flags: &ConfigPatch) -> Outcome<config::Config> {
 }
 
 /// What these flags, the environment and the file together say, and which file that is.
-fn configured(args: &RunArgs, context: &Context) -> Outcome<(config::Config, Option<PathBuf>)> {
+pub(super) fn configuration(
+    file: Option<&PathBuf>,
+    set: &[String],
+    context: &Context,
+) -> Outcome<(config::Config, Option<PathBuf>)> {
     let refused = |e: config::ConfigError| Failure::new(Exit::Config, e.to_string());
     let mut flags = ConfigPatch::default();
     if let Some(dir) = &context.data_dir_given {
         flags.set("--data-dir", "data_dir", &dir.display().to_string()).map_err(refused)?;
     }
-    for setting in &args.set {
+    for setting in set {
         let (key, value) = setting.split_once('=').ok_or_else(|| {
             Failure::new(Exit::Usage, format!("--set {setting:?} is not KEY=VALUE, for example mining.enabled=true"))
         })?;
         flags.set("--set", key.trim(), value.trim()).map_err(refused)?;
     }
     let beside = context.data_dir.join("config.toml");
-    let file = args.config.clone().or_else(|| beside.is_file().then_some(beside));
+    let file = file.cloned().or_else(|| beside.is_file().then_some(beside));
     Ok((load(file.as_deref(), &flags)?, file))
 }
 
-fn run_node(args: &RunArgs, context: &Context) -> Outcome {
-    let (config, file) = configured(args, context)?;
-    driver::run(config).map_err(|e| match Exit::from_code(e.exit_code()) {
+/// A node that did not start, or a store that did not open; without a configuration file the folder is not prepared.
+pub(super) fn not_started(message: &str, code: u8, file: Option<&PathBuf>, context: &Context) -> Failure {
+    match Exit::from_code(code) {
         Exit::NoInput if file.is_none() => {
             let init = context.command("node init --genesis FILE");
-            Failure::new(Exit::NoInput, format!("{e}. A data folder is prepared with {init}"))
+            Failure::new(Exit::NoInput, format!("{message}. A data folder is prepared with {init}"))
         }
-        exit => Failure::new(exit, e.to_string()),
-    })?;
+        exit => Failure::new(exit, message),
+    }
+}
+
+fn run_node(args: &RunArgs, context: &Context) -> Outcome {
+    let (config, file) = configuration(args.config.as_ref(), &args.set, context)?;
+    driver::run(config).map_err(|e| not_started(&e.to_string(), e.exit_code(), file.as_ref(), context))?;
     Ok(Exit::Ok)
 }
 

@@ -6,5 +6,6 @@
 mod cli_common;
 mod folder;
 mod group;
+mod mended;
 mod page;
 mod submit;

@@ -21,6 +21,8 @@ pub(super) enum Source {
     Relayed(Peer),
     /// As the answer to a question.
     Asked(Peer),
+    /// From a file that the operator named.
+    File,
 }
 
 /// How a block came, and the gossip message that still awaits a verdict.
@@ -37,7 +39,7 @@ impl Origin {
 
     fn peer(&self) -> Option<Peer> {
         match self.source {
-            Source::Own => None,
+            Source::Own | Source::File => None,
             Source::Gossip(peer) | Source::Relayed(peer) | Source::Asked(peer) => Some(peer),
         }
     }
@@ -46,7 +48,7 @@ impl Origin {
     pub(super) fn gossiped_by(&self) -> Option<Peer> {
         match self.source {
             Source::Gossip(peer) | Source::Relayed(peer) => Some(peer),
-            Source::Own | Source::Asked(_) => None,
+            Source::Own | Source::Asked(_) | Source::File => None,
         }
     }
 
@@ -56,7 +58,7 @@ impl Origin {
         match self.source {
             Source::Gossip(_) => Some(Topic::Blocks),
             Source::Relayed(_) => Some(Topic::CompactBlocks),
-            Source::Own | Source::Asked(_) => None,
+            Source::Own | Source::Asked(_) | Source::File => None,
         }
     }
 }
@@ -392,6 +394,7 @@ impl<E: Engine> NodeCore<E> {
         self.verdict(origin.message, Verdict::Reject);
         match origin.peer() {
             Some(peer) => self.fault(peer, what),
+            None if origin.source == Source::File => self.event(Event::Warning(what.to_owned())),
             // Our own template broke a rule: a bug, and nothing to hide.
             None => self.event(Event::Warning(format!("a block mined here was refused: {what}"))),
         }

@@ -10,6 +10,7 @@ mod chain_manager;
 mod config;
 mod exchange;
 mod held;
+mod import;
 mod io;
 pub mod limits;
 mod mempool;
@@ -30,6 +31,7 @@ mod timers;
 mod watch;
 
 pub use config::{CoreConfig, Flaw, PoolLimits, SideLimits};
+pub use import::{ImportRefusal, Imported};
 pub use io::{
     Event, Input, JobId, MessageId, Output, Peer, RequestError, RequestId, SubmitError, Template, Ticket, Topic,
     Verdict,

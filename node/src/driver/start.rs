@@ -74,7 +74,7 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         }
     }
     let folder = Folder::open(&config.data_dir)?;
-    let store = ChainStore::open(RocksEngine::open(folder.chain())?, &params)?;
+    let store = open_store(&folder, &params)?;
     let keystore = keys::open_keystore(&config.wallet)?;
     let key = keys::node_key(&folder, keystore.as_ref())?;
     let open = |keystore: &Keystore| {
@@ -86,6 +86,11 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     let refused = |source| StartError::Folder { folder: capture.unwrap_or(&config.data_dir).to_owned(), source };
     let capture = Capture::open(capture).map_err(refused)?;
     Ok(Opened { folder, params, store, wallet, groups, key, capture })
+}
+
+/// The chain's store in a locked folder.
+pub(super) fn open_store(folder: &Folder, params: &Params) -> Result<ChainStore<RocksEngine>, StartError> {
+    Ok(ChainStore::open(RocksEngine::open(folder.chain())?, params)?)
 }
 
 /// The parameters in a genesis file.

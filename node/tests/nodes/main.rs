@@ -15,4 +15,5 @@ mod quic;
 mod relay;
 mod ring;
 mod ring_peers;
+mod seized;
 mod wallet;

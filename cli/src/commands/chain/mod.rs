@@ -2,6 +2,7 @@
 
 mod draw;
 mod forks;
+mod import;
 
 use crate::context::{Context, os_random, read_genesis};
 use crate::failure::{Exit, Failure, Outcome};
@@ -43,6 +44,8 @@ pub(crate) enum ChainCommand {
     Export(ExportArgs),
     /// Check every rule on every block of a file, offline
     Verify(VerifyArgs),
+    /// Take a file's blocks into the data folder of a node that does not run, each checked
+    Import(import::ImportArgs),
 }
 
 /// `medring chain block`.
@@ -96,6 +99,7 @@ pub(super) fn run(command: ChainCommand, context: &Context) -> Outcome {
         ChainCommand::Mine(args) => mine(&args, context),
         ChainCommand::Export(args) => export(&args, context),
         ChainCommand::Verify(args) => verify(&args, context),
+        ChainCommand::Import(args) => import::run(&args, context),
     }
 }
 

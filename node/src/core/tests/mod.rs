@@ -3,6 +3,7 @@
 mod branches;
 mod deep;
 mod faults;
+mod importing;
 mod operator;
 mod random_tree;
 mod records;
