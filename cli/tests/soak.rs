@@ -26,6 +26,8 @@ mod records;
 mod reorg;
 #[path = "soak/streams.rs"]
 mod streams;
+#[path = "soak/sync.rs"]
+mod sync;
 
 /// The short figure, or with `MEDRING_SOAK=1` the long one.
 fn short_or_long<T>(short: T, long: T) -> T {

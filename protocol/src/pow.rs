@@ -120,6 +120,18 @@ impl Work {
         Work(&self.0 + &other.0)
     }
 
+    /// What is left of it without another amount; nothing if that is more.
+    #[must_use]
+    pub fn minus(&self, other: &Work) -> Work {
+        if self.0 > other.0 { Work(&self.0 - &other.0) } else { Work::zero() }
+    }
+
+    /// So many times this amount.
+    #[must_use]
+    pub fn times(&self, count: u64) -> Work {
+        Work(&self.0 * count)
+    }
+
     /// 32 bytes big-endian (saturating; 2^256 hashes are out of reach).
     pub fn to_bytes(&self) -> [u8; 32] {
         Target::from_uint(&self.0).map_or([0xff; 32], |t| t.0)
@@ -133,6 +145,19 @@ impl Work {
     /// As a float, for display and rates only.
     pub fn approx(&self) -> f64 {
         self.0.to_f64().unwrap_or(f64::INFINITY)
+    }
+}
+
+impl std::str::FromStr for Work {
+    type Err = String;
+    /// 0x and hex digits, or decimal ones; below 2^256.
+    fn from_str(s: &str) -> Result<Self, String> {
+        let parsed = match s.strip_prefix("0x") {
+            Some(digits) => BigUint::parse_bytes(digits.as_bytes(), 16),
+            None => BigUint::parse_bytes(s.as_bytes(), 10),
+        };
+        let fits = parsed.filter(|value| value.bits() <= 256);
+        fits.map(Self).ok_or_else(|| format!("{s:?} is no work; one looks like 0x1e0ff or 123135"))
     }
 }
 

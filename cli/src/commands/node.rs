@@ -6,7 +6,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::input;
 use crate::output::{Report, Style, span, utc};
 use clap::{Args, Subcommand};
-use medring_node::api::types::{StatusResponse, WalletResponse};
+use medring_node::api::types::{StatusResponse, SyncInfo, WalletResponse};
 use medring_node::config::{self, ConfigPatch};
 use medring_node::driver;
 use medring_node::wallet::Keystore;
@@ -221,7 +221,6 @@ struct StatusReport {
 impl Report for StatusReport {
     fn text(&self, style: Style) -> String {
         let s = &self.status;
-        let sync = if s.syncing { format!(", syncing to {}", s.headers_height) } else { String::new() };
         let mining = match s.mining.enabled {
             true => format!("{:.0} hashes/s on {} threads", s.mining.hash_rate, s.mining.threads),
             false => "off".into(),
@@ -229,7 +228,8 @@ impl Report for StatusReport {
         let mut rows = vec![
             ("network", format!("{} ({:?})", style.strong(&s.name), s.purpose)),
             ("chain id", s.chain_id.to_string()),
-            ("tip", format!("height {}{sync}, {}, block {}", s.tip.height, utc(s.tip.time_ms), s.tip.id)),
+            ("tip", format!("height {}, {}, block {}", s.tip.height, utc(s.tip.time_ms), s.tip.id)),
+            ("sync", progress(&s.sync)),
             ("peers", s.peers.to_string()),
             ("pool", format!("{} records, {} bytes", s.pool.records, s.pool.bytes)),
             ("mining", format!("{mining}; {} blocks found since it started", s.mining.blocks_found)),
@@ -254,6 +254,19 @@ impl Report for StatusReport {
             let _ = writeln!(out, "address      {address}");
         }
         out
+    }
+}
+
+/// How far the node is with catching up.
+fn progress(sync: &SyncInfo) -> String {
+    match sync.phase.as_str() {
+        "idle" => "up to date with its peers".into(),
+        "headers" => format!("headers from {} peers", sync.peers),
+        _ => {
+            let left = sync.left_ms.map(|ms| format!(", {} left", span(ms))).unwrap_or_default();
+            let (done, total, rate) = (sync.bodies, sync.bodies_total, sync.blocks_per_second);
+            format!("{done} of {total} blocks up to {}, from {} peers, {rate} blocks/s{left}", sync.to, sync.peers)
+        }
     }
 }
 

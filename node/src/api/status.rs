@@ -2,6 +2,7 @@
 
 use super::problem::ApiError;
 use super::types::{GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PoolInfo, StatusResponse, TipInfo};
+use crate::core::SyncPhase;
 use crate::driver::{NodeHandle, now_ms};
 use axum::Json;
 use axum::extract::State;
@@ -40,7 +41,8 @@ pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<Status
             work: snapshot.work.to_string(),
         },
         headers_height: snapshot.headers_height,
-        syncing: snapshot.sync.phase != "idle",
+        syncing: snapshot.sync.phase != SyncPhase::Idle,
+        sync: snapshot.sync.into(),
         peers: snapshot.peers.len(),
         pool: PoolInfo { records: snapshot.pool_records, bytes: snapshot.pool_bytes },
         mining: MiningInfo {

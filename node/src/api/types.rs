@@ -1,5 +1,6 @@
 //! The JSON of the API, as types for the server and for its clients. Times are milliseconds since 1970, hashes and ids hex.
 
+use crate::core::SyncSnapshot;
 use medring_protocol::identity::{PublicKeys, Role};
 use medring_protocol::merkle::Proof;
 use medring_protocol::params::Purpose;
@@ -47,6 +48,8 @@ pub struct StatusResponse {
     pub headers_height: u64,
     /// Whether headers or blocks are being fetched.
     pub syncing: bool,
+    /// What is being fetched.
+    pub sync: SyncInfo,
     /// Linked peers.
     pub peers: usize,
     /// The mempool.
@@ -64,6 +67,33 @@ pub struct StatusResponse {
     /// The last reorganisation deeper than D: blocks that counted as settled left the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deep_reorg: Option<DeepReorgInfo>,
+}
+
+/// Catching up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncInfo {
+    /// `idle`, `headers` or `bodies`.
+    pub phase: String,
+    /// Peers that are asked.
+    pub peers: usize,
+    /// Bodies fetched of the branch aimed at …
+    pub bodies: u64,
+    /// … of so many that were missing when fetching began.
+    pub bodies_total: u64,
+    /// Height aimed at; the tip's where no bodies are fetched.
+    pub to: u64,
+    /// Bodies stored per second, over the last seconds.
+    pub blocks_per_second: u64,
+    /// How long the rest will take at this rate, ms; absent: not known, or nothing is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
+}
+
+impl From<SyncSnapshot> for SyncInfo {
+    fn from(sync: SyncSnapshot) -> Self {
+        let SyncSnapshot { phase, peers, bodies, bodies_total, to, blocks_per_second, left_ms } = sync;
+        Self { phase: phase.name().into(), peers, bodies, bodies_total, to, blocks_per_second, left_ms }
+    }
 }
 
 /// A tip.

@@ -58,6 +58,8 @@ macro_rules! keys {
 keys! {
     "data_dir" Path "~/.medring" "folder of the chain, the node's key, `LOCK`, `node.json` and `api.token`"
     "genesis" Path "genesis.json" "the network's genesis file"
+    "chain.min_work" Text "" "least work of a branch that is stored, 0x and hex digits or a decimal number; protects a new node from floods of cheap headers. A good value is the `work` that `medring chain status` tells on a node you trust"
+    "chain.checkpoints" List "" "`HEIGHT:BLOCKID`: the only block that may stand at a height; a branch with another one is refused as long as this stands here"
     "network.listen" List "/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1" "TCP and QUIC addresses to listen on; port 0 takes any free one"
     "network.bootstrap" List "" "nodes to stay linked to, with or without `/p2p/PEERID`"
     "network.announce" List "" "addresses others reach this node at, where they differ from `network.listen` (port forwarding)"

@@ -2,10 +2,12 @@
 //!
 //! Every key stands once in [`KEYS`]: its kind, its default and its sentence in `docs/operator.md`.
 
+mod chain;
 mod error;
 mod keys;
 mod layers;
 
+pub use chain::ChainConfig;
 pub use error::ConfigError;
 pub use keys::{KEYS, Key, Kind};
 pub use layers::{ConfigPatch, load};
@@ -26,6 +28,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The genesis file of the network.
     pub genesis: PathBuf,
+    /// What the operator knows about the right chain.
+    pub chain: ChainConfig,
     /// Links to other nodes.
     pub network: NetworkConfig,
     /// The HTTP API.
@@ -149,6 +153,7 @@ impl Default for Config {
         Self {
             data_dir: default_data_dir(),
             genesis: PathBuf::from("genesis.json"),
+            chain: ChainConfig::default(),
             network: NetworkConfig::default(),
             api: ApiConfig::default(),
             mining: MiningConfig::default(),
@@ -210,6 +215,8 @@ impl Config {
     /// Checks every value against its bounds.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let fail = |key, problem: String| Err(ConfigError::Value { key, problem });
+        self.chain.min_work().map_err(|problem| ConfigError::Value { key: "chain.min_work", problem })?;
+        self.chain.checkpoints().map_err(|problem| ConfigError::Value { key: "chain.checkpoints", problem })?;
         if self.network.listen.is_empty() {
             return fail("network.listen", "is empty; give at least one, for example \"/ip4/127.0.0.1/tcp/0\"".into());
         }

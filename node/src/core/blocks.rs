@@ -2,7 +2,7 @@
 //! peer is not blamed on it, and nothing temporary marks a block invalid.
 
 use super::{Event, Flaw, Job, JobId, MessageId, NodeCore, Output, Peer, Topic, Verdict, limits};
-use crate::core::held::HeldBlock;
+use crate::core::held::{HeldBlock, Stage};
 use medring_protocol::block::{Block, CheckedBlock, Header, PendingSignature, VerifiedBlock};
 use medring_protocol::chain::HeaderError;
 use medring_protocol::limits::{BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX};
@@ -102,13 +102,17 @@ impl<E: Engine> NodeCore<E> {
 
     /// Queues a block to be looked at before this call ends.
     pub(super) fn take_block(&mut self, block: Block, origin: Origin) {
-        self.ready.push_back(HeldBlock::new(block, origin));
+        self.ready.push_back(HeldBlock::new(Stage::Read(block), origin));
     }
 
     /// Looks at every queued block; a stored one may free others that waited for it.
     pub(super) fn process_ready_blocks(&mut self) -> Result<(), StorageError> {
-        while let Some(held) = self.ready.pop_front() {
-            self.process_block(held.block, held.origin)?;
+        while let Some(HeldBlock { stage, origin, .. }) = self.ready.pop_front() {
+            match stage {
+                Stage::Read(block) => self.process_block(block, origin)?,
+                Stage::Checked(checked) => self.collect_signatures(checked, origin)?,
+                Stage::Verified(checked) => self.store_block(checked, origin)?,
+            }
         }
         Ok(())
     }
@@ -134,8 +138,8 @@ impl<E: Engine> NodeCore<E> {
                     self.held.wait_for_time(id, block, Origin { message: None, ..origin });
                 }
             }
-            Standing::Orphan | Standing::Waiting => self.hold(id, block, origin),
-            Standing::Attached => self.check_block(id, block, origin)?,
+            Standing::Orphan => self.hold(id, Stage::Read(block), origin),
+            Standing::Waiting | Standing::Attached => self.check_block(id, block, origin)?,
         }
         Ok(())
     }
@@ -174,8 +178,9 @@ impl<E: Engine> NodeCore<E> {
             }
             return Ok(Standing::Early);
         }
+        let excluded = self.contradicts_checkpoint(header.height, id);
         let unasked = origin.gossiped_by().is_some();
-        if unasked && header.height.saturating_add(limits::STALE_BLOCKS) < self.height() {
+        if excluded || unasked && !self.has_enough_work(header) {
             self.verdict(origin.message, Verdict::Ignore);
             return Ok(Standing::Done);
         }
@@ -192,8 +197,7 @@ impl<E: Engine> NodeCore<E> {
                 return Ok(Standing::Done);
             }
         }
-        let stored = self.tree.get(&header.prev).is_some_and(|parent| parent.arrival.is_some());
-        Ok(if stored { Standing::Attached } else { Standing::Waiting })
+        Ok(if self.is_parent_complete(header) { Standing::Attached } else { Standing::Waiting })
     }
 
     /// What a node of a flaw does with a block stamped too far ahead; `false`: what all do.
@@ -219,13 +223,19 @@ impl<E: Engine> NodeCore<E> {
         own
     }
 
-    fn hold(&mut self, id: BlockId, block: Block, origin: Origin) {
-        if !self.has_its_own_body(&id, &block, origin) {
+    fn hold(&mut self, id: BlockId, stage: Stage, origin: Origin) {
+        if let Stage::Read(block) = &stage
+            && !self.has_its_own_body(&id, block, origin)
+        {
             return;
         }
         self.verdict(origin.message, Verdict::Ignore);
         self.hint_from(origin);
-        self.held.wait_for_parent(id, block, Origin { message: None, ..origin });
+        self.held.wait_for_parent(id, stage, Origin { message: None, ..origin });
+    }
+
+    fn is_parent_complete(&self, header: &Header) -> bool {
+        self.tree.get(&header.prev).is_some_and(|parent| parent.arrival.is_some())
     }
 
     /// Takes a header into the tree and the store.
@@ -240,7 +250,7 @@ impl<E: Engine> NodeCore<E> {
         }
     }
 
-    /// Structure, then the list of signatures. All ancestors are stored, so an uploader nobody enrolled is none.
+    /// Structure: needs nothing but the block, and shows whether the body is its own.
     fn check_block(&mut self, id: BlockId, block: Block, origin: Origin) -> Result<(), StorageError> {
         // Another body under a good header says nothing about the block itself. Whatever is checked after R-ROOT is the
         // block's own; before it stands the size, for which the root is computed here.
@@ -257,6 +267,20 @@ impl<E: Engine> NodeCore<E> {
                 return Ok(());
             }
         };
+        self.collect_signatures(checked, origin)
+    }
+
+    /// The list of signatures. Where all ancestors are stored, an uploader nobody enrolled is none; before that it may only be
+    /// that its enrolment is still to come. A body that was asked for is verified as soon as its keys are known, so that
+    /// workers are busy with many blocks at once.
+    fn collect_signatures(&mut self, checked: CheckedBlock, origin: Origin) -> Result<(), StorageError> {
+        let id = checked.id();
+        let complete = self.is_parent_complete(&checked.block().header);
+        if !complete && !origin.asked() {
+            self.hold(id, Stage::Checked(checked), origin);
+            return Ok(());
+        }
+        let rules = self.config.rules.clone();
         let mut failed = None;
         let keys = |who: &_| {
             self.store.keys_of(who).unwrap_or_else(|error| {
@@ -274,13 +298,17 @@ impl<E: Engine> NodeCore<E> {
             pending.retain(|p| wires.get(p.record).is_none_or(|wire| !self.is_verified(wire)));
         }
         match pending {
+            Err(_) if !complete => {
+                self.hold(id, Stage::Checked(checked), origin);
+                Ok(())
+            }
             Err(violation) => {
                 self.invalidate(&id, &violation)?;
                 self.blame_block(origin, &id, &violation);
                 Ok(())
             }
             // Records of our own templates were verified when they were admitted.
-            Ok(pending) if pending.is_empty() || origin.source == Source::Own => self.store_block(checked, origin),
+            Ok(pending) if pending.is_empty() || origin.source == Source::Own => self.store_or_hold(checked, origin),
             Ok(pending) => {
                 self.verify_block(checked, pending, origin);
                 Ok(())
@@ -313,7 +341,7 @@ impl<E: Engine> NodeCore<E> {
         let id = checked.id();
         self.verifying.remove(&id);
         match result {
-            Ok(()) => self.store_block(checked, origin),
+            Ok(()) => self.store_or_hold(checked, origin),
             Err(bad) => {
                 let violation = pending.get(bad).map_or_else(
                     || Violation::new("R-SIG", "a signature does not verify"),
@@ -324,6 +352,14 @@ impl<E: Engine> NodeCore<E> {
                 Ok(())
             }
         }
+    }
+
+    fn store_or_hold(&mut self, checked: CheckedBlock, origin: Origin) -> Result<(), StorageError> {
+        if self.is_parent_complete(&checked.block().header) {
+            return self.store_block(checked, origin);
+        }
+        self.hold(checked.id(), Stage::Verified(checked), origin);
+        Ok(())
     }
 
     /// Stores a verified block, moves the tip if it makes a better branch, and lets those go on that waited for it.
@@ -348,6 +384,7 @@ impl<E: Engine> NodeCore<E> {
         if origin.source == Source::Own {
             self.event(Event::MinedBlock { block: id, height: header.height });
         }
+        self.body_stored(header.height, &id);
         self.advance()?;
         self.judge_stored(&verified, origin, &lacking);
         self.ready.extend(self.held.take_children(&id));

@@ -1,7 +1,10 @@
 //! What a core is told once, when it is made.
 
+use medring_protocol::BlockId;
 use medring_protocol::chain::rules::RuleSet;
 use medring_protocol::params::Params;
+use medring_protocol::pow::Work;
+use std::collections::BTreeMap;
 
 /// Bounds of the mempool. Records that return from a fork may exceed them by a quarter, so that a fork alone loses none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,10 @@ pub struct CoreConfig {
     pub side: SideLimits,
     /// Blocks of one batch of a reorganisation, at least 1: [`super::limits::REORG_STEP_BLOCKS`], but in tests.
     pub reorg_step_blocks: usize,
+    /// No branch with less work is stored.
+    pub min_work: Work,
+    /// The only block that may stand at a height, by the operator's word.
+    pub checkpoints: BTreeMap<u64, BlockId>,
     /// Decides between peers that are equally good, so that not all nodes ask the same one.
     pub seed: u64,
     /// `None`, but in simulations of broken nodes.
@@ -90,6 +97,8 @@ impl CoreConfig {
             wire_version: medring_protocol::wire::VERSION,
             side: SideLimits::default(),
             reorg_step_blocks: super::limits::REORG_STEP_BLOCKS,
+            min_work: Work::zero(),
+            checkpoints: BTreeMap::new(),
             seed: 0,
             flaw: None,
         }

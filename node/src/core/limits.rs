@@ -4,18 +4,30 @@
 pub const ORPHANS_MAX: usize = 32;
 /// Their bytes.
 pub const ORPHAN_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// An unasked block so far below our tip is not even stored: a branch with more work is told of by status, and asked for.
-pub const STALE_BLOCKS: u64 = 144;
-/// Blocks that were asked for and wait for an ancestor, a batch under way included.
-pub const SYNC_HELD_BLOCKS_MAX: usize = 64;
+/// A branch whose work is that of so many blocks below our tip's is not stored, headers neither: one with more work is told
+/// of by status, and asked for.
+pub const WORK_SLACK_BLOCKS: u64 = 144;
+/// Blocks that were asked for and wait for an ancestor.
+pub const SYNC_HELD_BLOCKS_MAX: usize = SYNC_WINDOW_BLOCKS;
+/// Bytes of blocks that were asked for and are not stored yet, what may still be on its way included.
+pub const SYNC_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Blocks stamped beyond the future limit, kept until their time comes.
 pub const FUTURE_BLOCKS_MAX: usize = 16;
 /// Signature jobs under way: records and blocks together.
 pub const JOBS_MAX: usize = 1024;
-/// Headers off the branch with most work. Each costs about 400 bytes; an honest network has few.
+/// Headers off the branch with most work. Each costs about 400 bytes; an honest network has few. Above this, only a branch
+/// with more work than all others is stored.
 pub const SIDE_HEADERS_MAX: usize = 100_000;
-/// Missing bodies looked up at a time.
+/// How far ahead of the lowest missing body others are asked for.
 pub const SYNC_WINDOW_BLOCKS: usize = 1024;
+/// Bodies one peer is asked for at a time …
+pub const SYNC_BLOCKS_PER_PEER_MAX: usize = 16;
+/// … in requests of this many, so that one is under way while the answer to another is looked at.
+pub const SYNC_BLOCKS_PER_REQUEST: usize = 8;
+/// Peers asked for bodies at the same time; another one takes the slot of one that lets us wait.
+pub const SYNC_PEERS_MAX: usize = 8;
+/// Peers asked for headers at the same time: one at first, see [`HEADERS_PATIENCE_MS`].
+pub const HEADER_PEERS_MAX: usize = 4;
 /// Who gave us blocks that are not connected yet, to know whom to blame.
 pub const SOURCES_MAX: usize = 2 * SYNC_WINDOW_BLOCKS;
 /// Compact blocks that lack records, all told.
@@ -67,6 +79,18 @@ pub const STATUS_TIMEOUT_MS: u64 = 15_000;
 pub const STATUS_INTERVAL_MS: u64 = 10_000;
 /// Least time between two such rounds when the tip moves fast.
 pub const STATUS_INTERVAL_MIN_MS: u64 = 500;
+/// A peer that has given headers for this long without coming to an end gets company: the next one is asked too.
+pub const HEADERS_PATIENCE_MS: u64 = 10_000;
+/// A peer that has not come to an end by then, and 1 ms for each header that is likely to be missing, is left.
+pub const HEADERS_TIME_MS: u64 = 120_000;
+/// How long bodies wait for a peer that says it has more work and has not shown its headers yet.
+pub const HEADERS_FIRST_MS: u64 = 5_000;
+/// A peer that holds all others up for this long loses its slot. Doubled each time that happens …
+pub const STALL_MS: u64 = 2_000;
+/// … up to this; what arrives brings it down again.
+pub const STALL_MAX_MS: u64 = 64_000;
+/// A peer that has had less work than we, and no new tip, for this long is dropped.
+pub const LAG_MS: u64 = 20 * 60_000;
 /// An answer that has not come by then will not come.
 pub const REQUEST_TIMEOUT_MS: u64 = 20_000;
 /// The missing records of a compact block come by then, or another giver is asked …
@@ -106,6 +130,10 @@ pub const CATCHING_UP_BLOCKS: u64 = 32;
 /// … and every so many blocks one is synced.
 pub const SYNC_EVERY_BLOCKS: u64 = 256;
 
-const _: () = assert!(medring_protocol::limits::BLOCKS_PER_REQUEST_MAX <= SYNC_HELD_BLOCKS_MAX);
 const _: () = assert!(GOSSIP_GRACE_MS < STATUS_INTERVAL_MS && RELAY_BLOCK_TIMEOUT_MS < REQUEST_TIMEOUT_MS);
+const _: () = assert!(SYNC_BLOCKS_PER_REQUEST <= medring_protocol::limits::BLOCKS_PER_REQUEST_MAX);
+const _: () =
+    assert!(SYNC_BLOCKS_PER_PEER_MAX <= SYNC_WINDOW_BLOCKS && SYNC_BLOCKS_PER_REQUEST <= SYNC_BLOCKS_PER_PEER_MAX);
+const _: () = assert!(medring_protocol::limits::RESPONSE_BYTES_MAX <= SYNC_BYTES_MAX);
+const _: () = assert!(STALL_MS < REQUEST_TIMEOUT_MS && HEADERS_PATIENCE_MS < HEADERS_TIME_MS);
 const _: () = assert!(STATUS_INTERVAL_MIN_MS < STATUS_INTERVAL_MS && STATUS_INTERVAL_MS < STATUS_TIMEOUT_MS);

@@ -37,7 +37,7 @@ pub use io::{
     Verdict,
 };
 pub use operator::{BlockState, OperatorAnswer, OperatorCommand, OperatorError, TreeBlock};
-pub use snapshot::{DeepReorg, OrphanBlock, PeerSnapshot, Snapshot, SyncSnapshot, TableSizes};
+pub use snapshot::{DeepReorg, OrphanBlock, PeerSnapshot, Snapshot, SyncPhase, SyncSnapshot, TableSizes};
 
 use blocks::BlockJob;
 use held::{Held, HeldBlock};
@@ -78,7 +78,7 @@ pub struct NodeCore<E> {
     sources: BTreeMap<BlockId, Peer>,
     pool: Mempool,
     refused: std::collections::BTreeSet<medring_protocol::WireId>,
-    sync: sync::SyncState,
+    sync: sync::Sync,
     templates: template::Templates,
     timers: Timers,
     next_job: u64,

@@ -1,7 +1,9 @@
 //! Who is connected, what each peer said of its chain, and what happens to one that breaks a rule.
 
 use super::exchange::Exchange;
+use super::sync::Backoff;
 use super::{Event, NodeCore, Output, Peer, RequestError, RequestId, limits};
+use medring_protocol::BlockId;
 use medring_protocol::pow::Work;
 use medring_protocol::wire::{Response, Status};
 use medring_storage::{Engine, StorageError};
@@ -16,9 +18,14 @@ pub(super) struct PeerState {
     pub(super) dropped: bool,
     /// It gossiped a block whose parent we do not know.
     pub(super) hint: bool,
-    /// Not asked for headers and blocks before this.
-    pub(super) backoff_until_ms: u64,
-    pub(super) failures: u32,
+    /// The last header it gave of a better branch.
+    pub(super) has: Option<BlockId>,
+    /// How it does as a giver of headers …
+    pub(super) headers: Backoff,
+    /// … and of bodies.
+    pub(super) bodies: Backoff,
+    /// When it last said that it has another tip.
+    moved_ms: u64,
     pub(super) exchange: Exchange,
     pub(super) served: Served,
 }
@@ -37,8 +44,10 @@ impl PeerState {
             status: None,
             dropped: false,
             hint: false,
-            backoff_until_ms: 0,
-            failures: 0,
+            has: None,
+            headers: Backoff::default(),
+            bodies: Backoff::default(),
+            moved_ms: now_ms,
             exchange: Exchange::default(),
             served: Served::default(),
         }
@@ -65,15 +74,8 @@ impl PeerState {
 
     /// The moments kept here.
     pub(super) fn moments(&mut self) -> impl Iterator<Item = &mut u64> {
-        let own = [&mut self.connected_ms, &mut self.backoff_until_ms, &mut self.served.window_ms];
-        own.into_iter().chain(self.exchange.moments())
-    }
-
-    /// A failure that may be nobody's fault: it is left alone for a while, longer each time.
-    pub(super) fn back_off(&mut self, now_ms: u64) {
-        let wait_ms = (limits::BACKOFF_MS << self.failures.min(20)).min(limits::BACKOFF_MAX_MS);
-        self.failures = self.failures.saturating_add(1);
-        self.backoff_until_ms = now_ms + wait_ms;
+        let own = [&mut self.connected_ms, &mut self.moved_ms, &mut self.served.window_ms];
+        own.into_iter().chain([self.headers.moment(), self.bodies.moment()]).chain(self.exchange.moments())
     }
 }
 
@@ -129,10 +131,12 @@ impl<E: Engine> NodeCore<E> {
         let (skew_ms, agent) = (self.now_ms.abs_diff(status.clock_ms), status.agent.clone());
         let on_its_way = !first && status.height <= height + limits::GOSSIP_AHEAD_BLOCKS;
         if state.status.as_ref().is_none_or(|old| old.tip != status.tip) {
-            // Something new to ask for: an earlier failure is no reason to wait.
-            state.backoff_until_ms = state.backoff_until_ms.min(self.now_ms + limits::BACKOFF_MS);
+            state.headers.hurry(self.now_ms);
+            state.bodies.hurry(self.now_ms);
+            state.moved_ms = self.now_ms;
             if on_its_way {
-                state.backoff_until_ms = self.now_ms + limits::GOSSIP_GRACE_MS;
+                state.headers.wait_until(self.now_ms + limits::GOSSIP_GRACE_MS);
+                state.bodies.wait_until(self.now_ms + limits::GOSSIP_GRACE_MS);
             }
         }
         state.status = Some(status);
@@ -180,7 +184,7 @@ impl<E: Engine> NodeCore<E> {
             return Ok(());
         }
         if self.sync.awaits(peer, id) {
-            return self.on_sync_response(peer, response);
+            return self.on_sync_response(peer, id, response);
         }
         self.on_exchange_response(peer, id, response)
     }
@@ -206,10 +210,25 @@ impl<E: Engine> NodeCore<E> {
         }
         self.timers.status_ms = now_ms + limits::STATUS_INTERVAL_MS;
         self.timers.status_sent_ms = now_ms;
+        self.drop_laggards();
         let status = self.own_status();
         let ready: Vec<Peer> = self.peers.iter().filter(|(_, state)| !state.dropped).map(|(peer, _)| *peer).collect();
         for peer in ready {
             self.out(Output::SendStatus { peer, status: status.clone() });
+        }
+    }
+
+    /// A peer that stays behind us for long makes room for another, if there is one that does not. It is no fault.
+    fn drop_laggards(&mut self) {
+        let (now_ms, own) = (self.now_ms, self.work());
+        let behind = |state: &PeerState| state.status.as_ref().is_some_and(|status| self.work_of(status) < own);
+        if !self.peers.values().any(|state| state.is_ready() && !behind(state)) {
+            return;
+        }
+        let late = |state: &PeerState| state.is_ready() && behind(state) && state.moved_ms + limits::LAG_MS <= now_ms;
+        let late: Vec<Peer> = self.peers.iter().filter(|(_, state)| late(state)).map(|(peer, _)| *peer).collect();
+        for peer in late {
+            self.leave(peer, "has stayed behind our chain");
         }
     }
 

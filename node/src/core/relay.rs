@@ -59,6 +59,11 @@ impl Relay {
         self.pending.contains_key(id)
     }
 
+    /// Blocks whose records are being fetched.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = &BlockId> {
+        self.pending.keys()
+    }
+
     /// The block whose question this is.
     pub(super) fn awaits(&self, peer: Peer, request: RequestId) -> Option<BlockId> {
         let mut pending = self.pending.iter();
@@ -174,6 +179,7 @@ impl<E: Engine> NodeCore<E> {
                 return self.ask_giver(block, pending, peer, whole);
             }
         }
+        self.note_giver(&block, pending.origin);
         self.pass_by(pending.origin);
     }
 

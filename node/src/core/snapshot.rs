@@ -1,6 +1,5 @@
 //! A copy of what a core knows of itself, for the API, metrics and tests.
 
-use super::sync::SyncState;
 use super::{NodeCore, Peer};
 use medring_protocol::BlockId;
 use medring_protocol::pow::Work;
@@ -65,14 +64,42 @@ pub struct OrphanBlock {
 /// What sync is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncSnapshot {
-    /// `idle`, `headers` or `blocks`.
-    pub phase: &'static str,
-    /// Who is asked.
-    pub peer: Option<Peer>,
-    /// Height at which it began; the tip's where nothing is under way.
-    pub from: u64,
-    /// Height aimed at; the tip's where nothing is under way.
+    /// What is under way.
+    pub phase: SyncPhase,
+    /// Peers that are asked for it.
+    pub peers: usize,
+    /// Bodies fetched of the branch aimed at.
+    pub bodies: u64,
+    /// Bodies of it that were missing when fetching began.
+    pub bodies_total: u64,
+    /// Height aimed at; the tip's where no bodies are fetched.
     pub to: u64,
+    /// Bodies stored per second, over the last seconds.
+    pub blocks_per_second: u64,
+    /// How long the rest will take at this rate, ms; `None`: not known, or nothing is left.
+    pub left_ms: Option<u64>,
+}
+
+/// What sync is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncPhase {
+    /// Nobody is known to have more work than we.
+    Idle,
+    /// Headers are fetched, and no bodies yet.
+    Headers,
+    /// Bodies are fetched, and perhaps more headers.
+    Bodies,
+}
+
+impl SyncPhase {
+    /// For people and machines: `idle`, `headers` or `bodies`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Headers => "headers",
+            Self::Bodies => "bodies",
+        }
+    }
 }
 
 /// One peer.
@@ -137,20 +164,6 @@ impl<E: Engine> NodeCore<E> {
             deep_reorg: self.alarm,
             orphans: self.held.orphans().collect(),
             status,
-        }
-    }
-
-    fn sync_snapshot(&self) -> SyncSnapshot {
-        let height = self.height();
-        match &self.sync {
-            SyncState::Idle => SyncSnapshot { phase: "idle", peer: None, from: height, to: height },
-            SyncState::Headers { peer, .. } => {
-                SyncSnapshot { phase: "headers", peer: Some(*peer), from: height, to: self.best_header_height() }
-            }
-            SyncState::Blocks { peer, target, from, .. } => {
-                let to = self.tree.get(target).map_or(height, |node| node.header.height);
-                SyncSnapshot { phase: "blocks", peer: Some(*peer), from: *from, to }
-            }
         }
     }
 

@@ -4,8 +4,8 @@ use super::mempool::{Mempool, Pooled};
 use super::timers::Timers;
 use super::watch::dropped;
 use super::{CoreConfig, Event, NodeCore};
-use medring_protocol::RecordId;
-use medring_protocol::chain::{HeaderTree, StateRead};
+use medring_protocol::chain::{HeaderNode, HeaderTree, StateRead};
+use medring_protocol::{BlockId, RecordId};
 use medring_storage::{ChainStore, Durability, Engine, Mark, Reorg, StorageError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -63,11 +63,21 @@ impl<E: Engine> NodeCore<E> {
         core.alarm = core.last_alarm()?;
         core.find_side()?;
         core.restore_pool()?;
+        core.leave_excluded();
         core.advance()?;
         // Nobody is linked yet: what a fork returned just now is offered later, and nothing is due at once.
         core.timers = Timers::new(now_ms);
         core.refresh_template()?;
         Ok(core)
+    }
+
+    /// Branches that contradict the operator's checkpoints are not chosen as long as these stand: the disk says nothing of it.
+    fn leave_excluded(&mut self) {
+        let excluded = |(id, node): &(&BlockId, &HeaderNode)| self.contradicts_checkpoint(node.header.height, id);
+        let excluded: Vec<BlockId> = self.tree.iter().filter(excluded).map(|(id, _)| *id).collect();
+        for id in excluded {
+            self.tree.veto(&id);
+        }
     }
 
     /// The pool as stored, without what expired or was mined meanwhile. In the middle of a reorganisation nothing is known of

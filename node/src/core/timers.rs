@@ -42,7 +42,7 @@ impl<E: Engine> NodeCore<E> {
         let moved = |at_ms: &mut u64| *at_ms = at_ms.saturating_sub(by_ms);
         let Timers { status_ms, status_sent_ms, reoffer_ms } = &mut self.timers;
         [status_ms, status_sent_ms, reoffer_ms].into_iter().for_each(moved);
-        self.sync.deadline_mut().into_iter().for_each(moved);
+        self.sync.moments().for_each(moved);
         self.relay.moments().for_each(moved);
         self.templates.made_mut().into_iter().for_each(moved);
         self.peers.values_mut().flat_map(|peer| peer.moments()).for_each(moved);

@@ -11,6 +11,7 @@ use crate::telemetry::{Metrics, gauge_value};
 use medring_protocol::RecordId;
 use medring_protocol::block::Header;
 use medring_protocol::record::Record;
+use medring_protocol::wire::{Request, Response};
 use medring_storage::RocksEngine;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,6 +114,7 @@ impl CoreThread {
     }
 
     fn handle(&mut self, input: Input) {
+        self.outlets.count(&input);
         let began = clock::instant();
         self.core.handle(clock::now_ms(), input);
         if self.flush_outputs() {
@@ -148,7 +150,10 @@ impl CoreThread {
             Output::Mine(template) => self.outlets.miner.set_template(template),
             Output::Event(event) => self.event(event),
             // The event loop takes commands all the time. Err: it has ended, and so will this thread.
-            output => drop(self.outlets.net.blocking_send(Command::Core(output))),
+            output => {
+                self.outlets.count_bodies(&output);
+                drop(self.outlets.net.blocking_send(Command::Core(output)));
+            }
         }
     }
 
@@ -177,6 +182,24 @@ impl CoreThread {
 }
 
 impl Outlets {
+    fn count_bodies(&self, output: &Output) {
+        match output {
+            Output::Ask { request: Request::Blocks { ids }, .. } => {
+                self.metrics.bodies_asked.increment(ids.len() as u64)
+            }
+            Output::Respond { response: Response::Blocks(blocks), .. } => {
+                self.metrics.bodies_served.increment(blocks.len() as u64);
+            }
+            _ => {}
+        }
+    }
+
+    fn count(&self, input: &Input) {
+        if let Input::Response { response: Ok(Response::Blocks(blocks)), .. } = input {
+            self.metrics.bodies_received.increment(blocks.len() as u64);
+        }
+    }
+
     fn measure(&self, snapshot: &Snapshot) {
         let size = |count: usize| gauge_value(u64::try_from(count).unwrap_or(u64::MAX));
         self.metrics.height.set(gauge_value(snapshot.height));

@@ -1,9 +1,12 @@
 //! Events as log lines. What a peer can cause at will is said at most once in a while.
 
-use crate::core::Event;
+use crate::core::limits::CATCHING_UP_BLOCKS;
+use crate::core::{Event, Snapshot, SyncPhase};
+use std::sync::Arc;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::watch;
 
-/// Between two lines of one kind that peers can cause.
+/// Between two lines of one kind that peers can cause, and between two about progress.
 const QUIET_MS: u64 = 5_000;
 
 /// Lets one line through in [`QUIET_MS`], and counts the others.
@@ -26,7 +29,13 @@ impl Limiter {
 }
 
 /// Logs until the node is gone.
-pub(super) async fn run(mut events: Receiver<Event>, (chain, confirmations): (String, u64), now_ms: fn() -> u64) {
+pub(super) async fn run(
+    mut events: Receiver<Event>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    (chain, confirmations): (String, u64),
+    now_ms: fn() -> u64,
+) {
+    let mut progress = Limiter::default();
     let (mut wrong, mut faults, mut warnings) = (Limiter::default(), Limiter::default(), Limiter::default());
     loop {
         let event = match events.recv().await {
@@ -40,7 +49,11 @@ pub(super) async fn run(mut events: Receiver<Event>, (chain, confirmations): (St
         match event {
             Event::Tip { disconnected, connected, height, settled: _ } => {
                 let tip = connected.last().map(ToString::to_string).unwrap_or_default();
-                if disconnected.is_empty() {
+                if disconnected.is_empty() && is_far_behind(&snapshot.borrow()) {
+                    if progress.allow(now_ms()).is_some() {
+                        tracing::info!(height, "{}", told(&snapshot.borrow()));
+                    }
+                } else if disconnected.is_empty() {
                     tracing::info!(height, tip, "new tip");
                 } else {
                     tracing::warn!(height, tip, left = disconnected.len(), joined = connected.len(), "reorganised");
@@ -82,6 +95,19 @@ pub(super) async fn run(mut events: Receiver<Event>, (chain, confirmations): (St
             Event::Fatal(problem) => tracing::error!("{problem}"),
         }
     }
+}
+
+/// Whether so much is missing that a line for each block would say little.
+fn is_far_behind(snapshot: &Snapshot) -> bool {
+    snapshot.sync.phase == SyncPhase::Bodies && snapshot.sync.to > snapshot.height + CATCHING_UP_BLOCKS
+}
+
+/// How far catching up is.
+fn told(snapshot: &Snapshot) -> String {
+    let sync = &snapshot.sync;
+    let left = sync.left_ms.map(|ms| format!(", {} s left", ms.div_ceil(1_000))).unwrap_or_default();
+    let (bodies, total, rate) = (sync.bodies, sync.bodies_total, sync.blocks_per_second);
+    format!("catching up: {bodies} of {total} blocks from {} peers, {rate} blocks/s{left}", sync.peers)
 }
 
 #[cfg(test)]

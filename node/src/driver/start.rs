@@ -6,7 +6,7 @@ use super::handle::{Inner, NodeInfo, Stopped};
 use super::workers::Workers;
 use super::{NodeHandle, Shutdown, StartError, Submitter, clock, event_log, groups, keys, wallet_task};
 use crate::api;
-use crate::config::{Config, MiningConfig};
+use crate::config::{Config, ConfigError, MiningConfig};
 use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
 use crate::group::{self, GroupHandle};
 use crate::miner::{Miner, MinerConfig};
@@ -169,7 +169,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         failure: Arc::default(),
     };
     let about = (params.chain_id().to_string(), u64::from(params.confirmations));
-    tokio::spawn(event_log::run(events.subscribe(), about, clock::now_ms));
+    tokio::spawn(event_log::run(events.subscribe(), snapshot.clone(), about, clock::now_ms));
     let (inputs_tx, inputs) = mpsc::channel(INPUTS_MAX);
     let mut net_config = net_config(&config, &params, key, (capture, machine.metrics.clone()));
     net_config.peers_file = Some(folder.peers());
@@ -296,7 +296,10 @@ fn start_core(
     store: &ChainStore<RocksEngine>,
     miner_tag: [u8; 16],
 ) -> Result<NodeCore<RocksEngine>, StartError> {
+    let refused = |key| move |problem| ConfigError::Value { key, problem };
     let core = CoreConfig {
+        min_work: config.chain.min_work().map_err(refused("chain.min_work"))?,
+        checkpoints: config.chain.checkpoints().map_err(refused("chain.checkpoints"))?,
         miner_tag,
         // On test networks templates are made for mining on demand, too.
         mine: config.mining.enabled || params.is_testnet(),

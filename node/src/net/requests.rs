@@ -12,7 +12,7 @@ const ASKED_PER_PEER_MAX: usize = 8;
 /// Our requests to all peers: what their answers may hold in memory, at 4 MiB each.
 const ASKED_MAX: usize = 32;
 /// A peer's requests to us.
-const SERVING_PER_PEER_MAX: usize = 4;
+const SERVING_PER_PEER_MAX: usize = 8;
 /// All peers' requests to us.
 const SERVING_MAX: usize = 32;
 

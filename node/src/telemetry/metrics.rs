@@ -35,8 +35,16 @@ pub struct Metrics {
     pub deep_reorgs: Counter,
     /// Signature jobs waiting or running.
     pub verify_queue: Gauge,
+    /// Seconds per batch of signatures verified.
+    pub verify_seconds: Histogram,
     /// Seconds per input that moved the tip.
     pub commit_seconds: Histogram,
+    /// Bodies that peers were asked for.
+    pub bodies_asked: Counter,
+    /// Bodies that came as answers.
+    pub bodies_received: Counter,
+    /// Bodies that peers were given.
+    pub bodies_served: Counter,
     gossip_accepted: Counter,
     gossip_ignored: Counter,
     gossip_rejected: Counter,
@@ -142,6 +150,14 @@ impl Metrics {
                 "Reorganisations deeper than the confirmations at which records count as settled",
             ),
             verify_queue: gauge("medring_verify_queue", Unit::Count, "Signature jobs waiting or running"),
+            verify_seconds: registry.histogram("medring_verify_seconds", "Time of a batch of signatures on one worker"),
+            bodies_asked: registry.counter("medring_bodies_asked_total", Vec::new(), "Bodies peers were asked for"),
+            bodies_received: registry.counter(
+                "medring_bodies_received_total",
+                Vec::new(),
+                "Bodies that came as answers",
+            ),
+            bodies_served: registry.counter("medring_bodies_served_total", Vec::new(), "Bodies peers were given"),
             commit_seconds: registry
                 .histogram("medring_commit_seconds", "Time of an input that moved the tip, commit included"),
             gossip_accepted: gossip("accept"),

@@ -84,6 +84,18 @@ async fn a_wrong_peer_id_in_an_address_is_named_with_the_right_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_nobody_told_of_others_catches_up_with_whoever_dials_it() {
+    let world = World::new(8);
+    let alice = world.start("alice", &[]).await;
+    let tip = *alice.mine_blocks(20).await.unwrap().last().unwrap();
+    let empty = world.start("bob", &[]).await;
+    alice.connect(address(&empty).parse().unwrap()).await.unwrap();
+    until(&empty, "the chain of the one peer, who dialled", |s| s.tip == tip).await;
+    stop(alice).await;
+    stop(empty).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_partition_the_lighter_branch_is_left_and_its_record_confirmed_again() {
     let world = World::new(6);
     let alice = world.start("alice", &[]).await;

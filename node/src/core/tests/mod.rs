@@ -1,9 +1,12 @@
 //! Cores wired by hand: one alone with a made-up peer, or a few linked without delay.
 
+mod bodies;
 mod branches;
 mod deep;
 mod faults;
+mod headers;
 mod importing;
+mod liars;
 mod operator;
 mod random_tree;
 mod records;
@@ -192,6 +195,59 @@ impl Alone {
                 self.input(Input::Response { peer, id, response });
             }
         }
+    }
+
+    fn respond(&mut self, peer: Peer, id: RequestId, response: Response) {
+        self.input(Input::Response { peer, id, response: Ok(response) });
+    }
+
+    /// As [`Self::serve`] once, without any body.
+    fn serve_headers_only(&mut self, peer: Peer, chain: &[Block]) {
+        for (id, request) in self.asked(peer) {
+            let response = match &request {
+                Request::Blocks { .. } => Response::Blocks(vec![]),
+                other => answer(&self.config, chain, other),
+            };
+            self.respond(peer, id, response);
+        }
+    }
+
+    /// The locator of the question for headers put to `peer`, taken.
+    fn headers_asked(&mut self, peer: Peer) -> Option<(RequestId, Vec<BlockId>)> {
+        self.asked_where(peer, |request| match request {
+            Request::Headers { locator } => Some(locator.clone()),
+            _ => None,
+        })
+        .pop()
+    }
+
+    /// The bodies asked of `peer` by the questions under way, which are taken and left unanswered.
+    fn asked_bodies(&mut self, peer: Peer) -> Vec<Vec<BlockId>> {
+        self.bodies_asked(peer).into_iter().map(|(_, ids)| ids).collect()
+    }
+
+    /// The questions for bodies put to `peer`, taken.
+    fn bodies_asked(&mut self, peer: Peer) -> Vec<(RequestId, Vec<BlockId>)> {
+        self.asked_where(peer, |request| match request {
+            Request::Blocks { ids } => Some(ids.clone()),
+            _ => None,
+        })
+    }
+
+    /// Questions of one kind put to `peer`, taken; others stay.
+    fn asked_where<T>(&mut self, peer: Peer, kind: impl Fn(&Request) -> Option<T>) -> Vec<(RequestId, T)> {
+        let mut found = Vec::new();
+        self.out.retain(|output| match output {
+            Output::Ask { peer: p, id, request } if *p == peer => match kind(request) {
+                Some(what) => {
+                    found.push((*id, what));
+                    false
+                }
+                None => true,
+            },
+            _ => true,
+        });
+        found
     }
 
     fn is_dropped(&self, peer: Peer) -> bool {

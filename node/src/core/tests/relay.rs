@@ -61,10 +61,6 @@ impl Alone {
         assert!(verdicts.len() <= 1, "at most one verdict for each message");
         verdicts.first().copied()
     }
-
-    fn respond(&mut self, peer: Peer, id: RequestId, response: Response) {
-        self.input(Input::Response { peer, id, response: Ok(response) });
-    }
 }
 
 #[test]

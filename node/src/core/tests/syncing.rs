@@ -28,8 +28,8 @@ fn sync_goes_on_where_a_restart_interrupted_it() {
     let chain = branch(&kit, &kit.params.genesis(), 40, 1);
     let mut node = Alone::new(&kit);
     node.meet(EVE, &chain[39].header, u64::MAX);
-    for _ in 0..3 {
-        // The pool, headers, 16 blocks, and no more.
+    // The pool, headers, 8 blocks, and no more.
+    for _ in 0..2 {
         for (id, request) in node.asked(EVE) {
             if node.core.snapshot().height == 0 {
                 let response = Ok(answer(&node.config, &chain, &request));
@@ -37,11 +37,17 @@ fn sync_goes_on_where_a_restart_interrupted_it() {
             }
         }
     }
-    assert_eq!(node.core.snapshot().height, 16);
+    assert_eq!(node.core.snapshot().height, 8);
     let mut node = node.restarted();
-    assert_eq!((node.core.snapshot().height, node.core.snapshot().headers_height), (16, 40));
+    assert_eq!((node.core.snapshot().height, node.core.snapshot().headers_height), (8, 40));
     node.meet(EVE, &chain[39].header, u64::MAX);
-    node.serve(EVE, &chain);
+    let asked = node.asked_bodies(EVE);
+    assert_eq!(asked.iter().flatten().next(), Some(&chain[8].id()), "nothing is asked for twice");
+    assert!(node.headers_asked(EVE).is_none(), "the headers are here");
+    node.pass(limits::REQUEST_TIMEOUT_MS);
+    node.input(Input::Disconnected { peer: EVE });
+    node.meet(BOB, &chain[39].header, u64::MAX);
+    node.serve(BOB, &chain);
     assert_eq!(node.tip(), chain[39].id());
 }
 
@@ -87,13 +93,7 @@ fn bodies_out_of_reach_do_not_wedge_sync() {
     node.meet(EVE, &promised[59].header, u64::MAX);
     // Eve gives headers and no bodies.
     for _ in 0..4 {
-        for (id, request) in node.asked(EVE) {
-            let response = match &request {
-                Request::Blocks { .. } => Response::Blocks(vec![]),
-                other => answer(&node.config, &promised, other),
-            };
-            node.input(Input::Response { peer: EVE, id, response: Ok(response) });
-        }
+        node.serve_headers_only(EVE, &promised);
     }
     assert_eq!(node.core.snapshot().headers_height, 60);
     node.meet(BOB, &real[29].header, 1_000);
