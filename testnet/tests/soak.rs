@@ -15,8 +15,8 @@ fn soaks() -> bool {
 fn a_large_network_agrees_after_a_partition_and_crashes() {
     let nodes: u32 = if soaks() { 1_000 } else { 100 };
     let count = usize::try_from(nodes).unwrap();
-    let mut config = SimConfig::new(4, count).with_partition(count / 3).with_crashes(u64::from(nodes / 4));
-    config.busy_ms = 120_000;
+    let config = SimConfig { busy_ms: 120_000, ..SimConfig::new(4, count) };
+    let config = config.with_partition(count / 3).with_crashes(u64::from(nodes / 4));
     let start = Instant::now();
     let report = run_one(config).unwrap_or_else(|failure| panic!("{failure}"));
     let (took_s, hours) = (start.elapsed().as_secs_f64(), report.virtual_ms as f64 / 3_600_000.0);
