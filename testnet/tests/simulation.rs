@@ -3,7 +3,7 @@
 
 mod sim_common;
 
-use medring_testnet::sim::{Deed, Fault, SimConfig, SimReport, Simulation, hunt};
+use medring_testnet::sim::{Broken, Deed, Fault, SimConfig, SimReport, Simulation, hunt, search};
 use sim_common::{hunting, told};
 
 fn run(config: SimConfig) -> SimReport {
@@ -43,4 +43,24 @@ fn thirty_seeds_of_random_faults_pass_every_check() {
     if let Some(found) = hunt(&hunting(None, 1, 30), &|_| {}) {
         panic!("{}", told(&found));
     }
+}
+
+/// How the first of 200 seeds fails when this rule is broken.
+fn caught(broken: Broken) -> String {
+    search(&hunting(Some(broken), 1, 200), &|_| {}).expect("a broken rule is caught").problem
+}
+
+#[test]
+fn a_record_that_stands_twice_is_seen() {
+    assert!(caught(Broken::Duplicates).contains("stands twice"));
+}
+
+#[test]
+fn an_acknowledged_record_that_is_lost_is_seen() {
+    assert!(caught(Broken::LeftRecords).contains("is lost"));
+}
+
+#[test]
+fn what_a_power_cut_takes_from_a_disk_that_lies_is_seen() {
+    assert!(caught(Broken::Unsynced).contains("is lost"));
 }

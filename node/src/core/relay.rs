@@ -35,8 +35,9 @@ struct Pending {
     origin: Origin,
     since_ms: u64,
     asked: Asked,
-    /// Others who gossiped it, at most [`limits::RELAY_GIVERS_MAX`].
-    others: VecDeque<Peer>,
+    /// Others who gossiped it, at most [`limits::RELAY_GIVERS_MAX`], and whether in the same words. Who told another content
+    /// is not asked by the places of this one: an honest peer would take the question for a fault.
+    others: VecDeque<(Peer, bool)>,
 }
 
 /// The question under way.
@@ -106,8 +107,8 @@ impl<E: Engine> NodeCore<E> {
             return Ok(());
         }
         if let Some(pending) = self.relay.pending.get_mut(&id) {
-            if pending.others.len() < limits::RELAY_GIVERS_MAX && !pending.others.contains(&peer) {
-                pending.others.push_back(peer);
+            if pending.others.len() < limits::RELAY_GIVERS_MAX && pending.others.iter().all(|(other, _)| *other != peer) {
+                pending.others.push_back((peer, pending.compact == compact));
             }
             self.verdict(origin.message, Verdict::Ignore);
             return Ok(());
@@ -173,9 +174,9 @@ impl<E: Engine> NodeCore<E> {
     /// Asks the next peer that gossiped the block; if there is none, or it takes too long, leaves the block to sync.
     fn ask_next_giver(&mut self, block: BlockId, mut pending: Pending) {
         let in_time = self.now_ms < pending.since_ms + limits::RELAY_TIMEOUT_MS;
-        while let Some(peer) = pending.others.pop_front().filter(|_| in_time) {
+        while let Some((peer, same)) = pending.others.pop_front().filter(|_| in_time) {
             if self.may_give(peer) {
-                let whole = pending.assembly.missing().is_empty();
+                let whole = !same || pending.assembly.missing().is_empty();
                 return self.ask_giver(block, pending, peer, whole);
             }
         }

@@ -260,3 +260,6 @@ impl Simulation {
         self.carry_out(node);
     }
 }
+
+#[cfg(test)]
+mod tests;

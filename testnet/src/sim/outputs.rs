@@ -146,8 +146,14 @@ impl Simulation {
 
     /// Real verification, once for each signature in the whole network.
     fn verify(&mut self, checks: &[SigCheck]) -> Result<(), usize> {
-        let known = &mut self.verified;
-        let mut good = |check: &SigCheck| *known.entry(name(check)).or_insert_with(|| check.verify());
+        self.stats.signatures_asked += checks.len() as u64;
+        let (known, verified) = (&mut self.verified, &mut self.stats.signatures_verified);
+        let mut good = |check: &SigCheck| {
+            *known.entry(name(check)).or_insert_with(|| {
+                *verified += 1;
+                check.verify()
+            })
+        };
         checks.iter().position(|check| !good(check)).map_or(Ok(()), Err)
     }
 

@@ -52,6 +52,10 @@ pub struct SimReport {
     pub batches_lost: u64,
     /// Times an honest node blamed a malicious one.
     pub blamed: u64,
+    /// Signature checks that cores asked for.
+    pub signatures_asked: u64,
+    /// Of these, done: the others were known from before.
+    pub signatures_verified: u64,
     /// Events handled.
     pub events: u64,
     /// SHA-256 of the log, in hex: equal for equal configurations.
@@ -164,7 +168,9 @@ impl fmt::Display for SimReport {
         for Sent { kind, messages, bytes } in &self.sent {
             writeln!(f, "  {kind:<16} {messages:>10} {bytes:>14} bytes")?;
         }
-        write!(f, "{} events, log {}", self.events, self.log_hash)
+        let Self { events, signatures_asked, signatures_verified, log_hash, .. } = self;
+        writeln!(f, "{events} events, {signatures_asked} signature checks, {signatures_verified} of them done")?;
+        write!(f, "log {log_hash}")
     }
 }
 
@@ -218,6 +224,8 @@ impl Simulation {
             crashes: self.stats.crashes,
             batches_lost: self.stats.batches_lost,
             blamed: self.stats.blamed,
+            signatures_asked: self.stats.signatures_asked,
+            signatures_verified: self.stats.signatures_verified,
             events: self.stats.events,
             log_hash: hex::encode(self.log.hash()),
             log: self.log.lines().to_vec(),

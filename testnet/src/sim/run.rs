@@ -13,20 +13,26 @@ impl Simulation {
     /// # Errors
     /// A check failed; the failure names the seed that brings it back.
     pub fn run(mut self) -> Result<SimReport, SimFailure> {
-        self.run_until(self.busy_until_ms)?;
-        self.end_faults();
-        let until_ms = self.now_ms + self.config.settle_ms;
-        while !checks::settled(&self) {
-            if self.now_ms >= until_ms {
-                let problem = format!("no agreement within {} ms: {}", self.config.settle_ms, checks::tips(&self));
-                return Err(self.failure(problem));
-            }
-            self.run_until(self.now_ms + LOOK_MS)?;
-        }
+        self.settle()?;
         let chain = checks::all(&self).map_err(|problem| self.failure(problem))?;
         let report = self.report(&chain);
         twin::all(&mut self).map_err(|problem| self.failure(problem))?;
         Ok(report)
+    }
+
+    /// Up to the moment at which all agree.
+    pub(super) fn settle(&mut self) -> Result<(), SimFailure> {
+        self.run_until(self.busy_until_ms)?;
+        self.end_faults();
+        let until_ms = self.now_ms + self.config.settle_ms;
+        while !checks::settled(self) {
+            if self.now_ms >= until_ms {
+                let problem = format!("no agreement within {} ms: {}", self.config.settle_ms, checks::tips(self));
+                return Err(self.failure(problem));
+            }
+            self.run_until(self.now_ms + LOOK_MS)?;
+        }
+        Ok(())
     }
 
     /// Handles every event up to a time.

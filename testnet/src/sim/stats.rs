@@ -17,6 +17,8 @@ pub(super) struct Stats {
     pub(super) gossip_dropped: u64,
     pub(super) retransmitted: u64,
     pub(super) connections_lost: u64,
+    pub(super) signatures_asked: u64,
+    pub(super) signatures_verified: u64,
     /// Blocks that honest nodes found, and when, virtual ms.
     pub(super) found_ms: BTreeMap<BlockId, u64>,
     /// Changes of tip by the number of blocks they left, over all nodes.

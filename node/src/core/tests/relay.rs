@@ -248,6 +248,23 @@ fn a_stalling_peer_loses_its_turn_to_the_next_that_gossiped_the_block() {
     assert!(!node.is_dropped(EVE), "slow is no fault, and what comes late is nobody's");
 }
 
+/// Else whoever gossips false short ids and then keeps silent makes honest nodes blame each other (seed 5 of the simulator).
+#[test]
+fn who_gossiped_other_short_ids_is_asked_for_the_whole_block() {
+    let (kit, mut node, block) = ready(117, 2);
+    let mut longer = block.clone();
+    longer.records.push(kit.record(Kind::Ehr, 7, 2));
+    node.hear(EVE, compact(&kit, &longer));
+    node.hear(BOB, compact(&kit, &block));
+    question(&mut node, EVE);
+    node.pass(limits::RELAY_RECORDS_TIMEOUT_MS);
+    let (id, request) = question(&mut node, BOB);
+    assert_eq!(request, Request::Blocks { ids: vec![block.id()] });
+    node.respond(BOB, id, Response::Blocks(vec![block.clone()]));
+    assert_eq!(node.tip(), block.id());
+    assert!(!node.is_dropped(BOB));
+}
+
 #[test]
 fn a_link_that_dies_passes_the_turn_on_at_once() {
     let (kit, mut node, block) = ready(110, 2);
