@@ -107,7 +107,8 @@ impl<E: Engine> NodeCore<E> {
             return Ok(());
         }
         if let Some(pending) = self.relay.pending.get_mut(&id) {
-            if pending.others.len() < limits::RELAY_GIVERS_MAX && pending.others.iter().all(|(other, _)| *other != peer) {
+            if pending.others.len() < limits::RELAY_GIVERS_MAX && pending.others.iter().all(|(other, _)| *other != peer)
+            {
                 pending.others.push_back((peer, pending.compact == compact));
             }
             self.verdict(origin.message, Verdict::Ignore);

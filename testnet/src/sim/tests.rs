@@ -40,7 +40,8 @@ fn a_state_that_is_no_replay_of_the_chain_is_seen_also_where_all_have_it() {
 #[test]
 fn a_tip_of_no_more_work_is_seen() {
     let mut sim = settled();
-    let tip = Event::Tip { disconnected: Vec::new(), connected: vec![sim.kit.params.genesis().id()], height: 0 };
+    let connected = vec![sim.kit.params.genesis().id()];
+    let tip = Event::Tip { disconnected: Vec::new(), connected, height: 0, settled: true };
     assert!(sim.nodes[0].note(&tip, false).unwrap_err().contains("no more work"));
 }
 
