@@ -53,13 +53,14 @@ fn news(sim: &Simulation) -> Result<News, String> {
 fn compare(sim: &mut Simulation, node: usize, news: &News) -> Result<(), String> {
     let at = &mut sim.nodes[node];
     let (config, copy) = (at.config.clone(), at.disk.fork());
-    let faces: Vec<Peer> = at.links.keys().copied().collect();
     let core = at.core.as_mut().ok_or("it is dead")?;
+    // Also those whose end it has not noticed yet.
+    let peers: Vec<Peer> = core.snapshot().peers.iter().map(|peer| peer.peer).collect();
     let store = ChainStore::open(FaultyEngine::new(copy, u64::MAX), &config.params).map_err(|e| e.to_string())?;
     let mut twin: SimCore = NodeCore::new(config, store, news.now_ms).map_err(|e| e.to_string())?;
     let before = Essence::of(core);
     before.compare(&Essence::of(&twin))?;
-    for peer in faces {
+    for peer in peers {
         core.handle(news.now_ms, Input::Disconnected { peer });
     }
     let (told, again) = (tell(core, news), tell(&mut twin, news));
