@@ -4,8 +4,11 @@ mod admission;
 mod files;
 mod network;
 
+/// What a target does with its bytes.
+type Body = fn(&[u8]);
+
 /// Name and body of every target. Each name is a file of `fuzz_targets/` and a folder of `seeds/`.
-pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("admission", admission::admission),
     ("config", files::config),
     ("keystore", files::keystore),

@@ -21,8 +21,8 @@ pub(super) struct Network {
 
 pub(super) static NETWORK: LazyLock<Network> = LazyLock::new(|| {
     let kit = Kit::new(55);
-    let record = |n: u64| kit.record([Kind::Ehr, Kind::Emr, Kind::Phr][n as usize % 3], n, 2);
-    let records: Vec<Record> = (0..9).map(record).collect();
+    let kinds = [Kind::Ehr, Kind::Emr, Kind::Phr].into_iter().cycle();
+    let records: Vec<Record> = (0..9).zip(kinds).map(|(n, kind)| kit.record(kind, n, 2)).collect();
     let mut first = vec![kit.block(&kit.params.genesis(), vec![kit.enrol_all(1)], 0)];
     first.push(kit.block(&first[0].header, records[..3].to_vec(), 1));
     let mut second = first.clone();

@@ -11,8 +11,11 @@ mod health;
 #[cfg(test)]
 pub(crate) use group::stages;
 
+/// What a target does with its bytes.
+type Body = fn(&[u8]);
+
 /// Name and body of every target. Each name is a file of `fuzz_targets/` and a folder of `seeds/`.
-pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("block", chain::block),
     ("header", chain::header),
     ("record", chain::record),
