@@ -6,6 +6,7 @@ pub mod api;
 pub mod config;
 pub mod core;
 pub mod driver;
+pub mod faults;
 pub mod group;
 pub mod miner;
 pub mod net;

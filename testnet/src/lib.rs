@@ -6,4 +6,5 @@ pub mod client;
 pub mod demo;
 pub mod procs;
 pub mod ring;
+pub mod scenario;
 pub mod sim;

@@ -12,10 +12,13 @@
 mod bad_input;
 mod chain_file;
 mod demo;
+mod faults;
 mod fork;
 mod group;
 mod harness;
 mod leak;
+mod namespaces;
 mod records;
 mod refusals;
+mod scenarios;
 mod testnet;

@@ -4,6 +4,7 @@ mod aphr;
 mod aphr_types;
 mod blocks;
 mod chain;
+mod faults;
 mod fork_types;
 mod forks;
 mod group_types;
@@ -64,6 +65,7 @@ fn router(node: NodeHandle) -> Router {
         .route("/v1/peers/bans", get(peers::bans).post(peers::ban))
         .route("/v1/peers/unban", post(peers::unban))
         .route("/v1/testnet/isolate", post(status::isolate))
+        .route("/v1/testnet/faults", get(faults::show).put(faults::set))
         .route("/v1/records", get(records::list).post(records::submit).layer(record_limit))
         .route("/v1/records/{id}", get(records::one))
         .route("/v1/records/{id}/raw", get(records::raw))

@@ -22,7 +22,7 @@ pub(super) async fn metrics(State(node): State<NodeHandle>) -> impl IntoResponse
 }
 
 pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<StatusResponse>, ApiError> {
-    let (info, snapshot, clock_ms) = (node.info(), node.snapshot(), now_ms());
+    let (info, snapshot, clock_ms) = (node.info(), node.snapshot(), node.now_ms());
     let participant = match info.participant {
         None => None,
         Some(id) => Some(ParticipantInfo { id, role: node.store().participant(&id)?.map(|p| p.role) }),
@@ -54,7 +54,7 @@ pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<Status
         miner_tag: hex::encode(info.miner_tag),
         participant,
         clock_ms,
-        uptime_ms: clock_ms.saturating_sub(info.started_ms),
+        uptime_ms: now_ms().saturating_sub(info.started_ms),
         deep_reorg: snapshot.deep_reorg.map(Into::into),
     }))
 }

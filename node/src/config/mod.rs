@@ -40,6 +40,8 @@ pub struct Config {
     pub wallet: WalletConfig,
     /// Groups of the participant who lives on this node.
     pub group: GroupConfig,
+    /// What only test networks know.
+    pub testnet: TestnetConfig,
     /// What is logged, how and where.
     pub log: LogConfig,
     /// The file it was read from, absolute; no setting.
@@ -125,6 +127,14 @@ impl Default for GroupConfig {
     }
 }
 
+/// `[testnet]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TestnetConfig {
+    /// A file of faults to start with ([`crate::faults::Faults`]); none if it is not there.
+    pub faults: Option<PathBuf>,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -159,6 +169,7 @@ impl Default for Config {
             mining: MiningConfig::default(),
             wallet: WalletConfig::default(),
             group: GroupConfig::default(),
+            testnet: TestnetConfig::default(),
             log: LogConfig::default(),
             file: None,
         }

@@ -102,6 +102,7 @@ fn the_list_of_keys_and_the_struct_say_the_same() {
         wallet: WalletConfig { keystore: Some("k".into()), passphrase_file: Some("p".into()), birthday_height: 1 },
         group: GroupConfig { step_timeout_ms: Some(1_000), crash_after: Some(1), ..GroupConfig::default() },
         log: LogConfig { file: Some("f".into()), ..LogConfig::default() },
+        testnet: TestnetConfig { faults: Some("f".into()) },
         network: NetworkConfig { capture: Some("c".into()), wire_version: Some(1), ..NetworkConfig::default() },
         ..Config::default()
     };

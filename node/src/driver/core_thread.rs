@@ -1,10 +1,11 @@
 //! The core's own thread: one input at a time, its outputs to whom they concern. Commits block this thread and no other.
 
-use super::clock;
+use super::clock::{self, CoreClock};
 use super::workers::Workers;
 use crate::core::{
     Event, Input, NodeCore, OperatorAnswer, OperatorCommand, OperatorError, Output, Snapshot, SubmitError, Ticket,
 };
+use crate::faults::Behaviour;
 use crate::miner::Miner;
 use crate::net::Command;
 use crate::telemetry::{Metrics, gauge_value};
@@ -34,6 +35,8 @@ pub(super) enum Local {
         command: OperatorCommand,
         reply: oneshot::Sender<Result<OperatorAnswer, OperatorError>>,
     },
+    /// Treat others so from now on.
+    Behave(Behaviour),
 }
 
 /// Where inputs come from.
@@ -62,6 +65,10 @@ pub(super) struct CoreThread {
     pub(super) inlets: Inlets,
     pub(super) outlets: Outlets,
     pub(super) stop: CancellationToken,
+    clock: CoreClock,
+    behaviour: Behaviour,
+    /// Blocks that the deepest reorganisation disconnected.
+    deepest: u64,
     tickets: BTreeMap<Ticket, oneshot::Sender<Result<RecordId, SubmitError>>>,
     questions: BTreeMap<Ticket, oneshot::Sender<Result<OperatorAnswer, OperatorError>>>,
     last_ticket: u64,
@@ -75,17 +82,26 @@ enum Wake {
 }
 
 impl CoreThread {
-    pub(super) fn new(core: NodeCore<RocksEngine>, inlets: Inlets, outlets: Outlets, stop: CancellationToken) -> Self {
-        Self { core, inlets, outlets, stop, tickets: BTreeMap::new(), questions: BTreeMap::new(), last_ticket: 0 }
+    pub(super) fn new(
+        core: NodeCore<RocksEngine>,
+        inlets: Inlets,
+        outlets: Outlets,
+        clock: CoreClock,
+        stop: CancellationToken,
+    ) -> Self {
+        let behaviour = Behaviour::Honest;
+        let (tickets, questions, last_ticket, deepest) = (BTreeMap::new(), BTreeMap::new(), 0, 0);
+        Self { core, inlets, outlets, stop, clock, behaviour, deepest, tickets, questions, last_ticket }
     }
 
-    /// Runs until the node stops; then brings everything to the disk. `clock` is a runtime of this thread's own: it waits
+    /// Runs until the node stops; then brings everything to the disk. `timer` is a runtime of this thread's own: it waits
     /// here, and nothing else runs in it.
-    pub(super) fn run(mut self, clock: &tokio::runtime::Runtime) {
+    pub(super) fn run(mut self, timer: &tokio::runtime::Runtime) {
         self.flush_outputs();
         loop {
-            let wait = self.core.next_deadline().map(|at| Duration::from_millis(at.saturating_sub(clock::now_ms())));
-            match clock.block_on(next(&mut self.inlets, &self.stop, wait)) {
+            let now_ms = self.clock.now_ms();
+            let wait = self.core.next_deadline().map(|at| Duration::from_millis(at.saturating_sub(now_ms)));
+            match timer.block_on(next(&mut self.inlets, &self.stop, wait)) {
                 Wake::Stop => break,
                 Wake::Input(input) => self.handle(input),
                 Wake::Local(Local::Mined(header)) => self.handle(Input::Mined { header }),
@@ -100,6 +116,7 @@ impl CoreThread {
                     self.questions.insert(ticket, reply);
                     self.handle(Input::Operator { ticket, command });
                 }
+                Wake::Local(Local::Behave(behaviour)) => self.behaviour = behaviour,
                 Wake::Local(Local::Submit { record, reply }) => {
                     self.last_ticket += 1;
                     let ticket = Ticket(self.last_ticket);
@@ -116,7 +133,7 @@ impl CoreThread {
     fn handle(&mut self, input: Input) {
         self.outlets.count(&input);
         let began = clock::instant();
-        self.core.handle(clock::now_ms(), input);
+        self.core.handle(self.clock.now_ms(), input);
         if self.flush_outputs() {
             self.outlets.metrics.commit_seconds.record(clock::seconds_since(began));
         }
@@ -152,7 +169,9 @@ impl CoreThread {
             // The event loop takes commands all the time. Err: it has ended, and so will this thread.
             output => {
                 self.outlets.count_bodies(&output);
-                drop(self.outlets.net.blocking_send(Command::Core(output)));
+                if let Some(output) = self.behaviour.twist(output) {
+                    drop(self.outlets.net.blocking_send(Command::Core(output)));
+                }
             }
         }
     }
@@ -173,6 +192,8 @@ impl CoreThread {
                 self.outlets.metrics.reorg_depth.set(gauge_value(report.depth()));
                 let deep = report.depth() > u64::from(self.core.store().params().confirmations);
                 self.outlets.metrics.deep_reorgs.increment(u64::from(deep));
+                self.deepest = self.deepest.max(report.depth());
+                self.outlets.metrics.reorg_depth_max.set(gauge_value(self.deepest));
             }
             _ => {}
         }
@@ -207,6 +228,7 @@ impl Outlets {
         self.metrics.peers.set(size(snapshot.peers.len()));
         self.metrics.pool_records.set(size(snapshot.pool_records));
         self.metrics.pool_bytes.set(size(snapshot.pool_bytes));
+        self.metrics.future_blocks.set(size(snapshot.tables.future_blocks));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a node does not start, each with what to do next and the exit code of `medring node run`.
 
 use crate::config::ConfigError;
+use crate::faults::FaultError;
 use crate::net::NetError;
 use crate::telemetry::LogError;
 use crate::wallet::{FileError, KeystoreError, PassphraseError, WalletError};
@@ -44,6 +45,9 @@ pub enum StartError {
         /// The chain's name.
         chain: String,
     },
+    /// The file of faults is wrong.
+    #[error("testnet.faults: {0}")]
+    Faults(#[from] FaultError),
     /// Another process uses the folder.
     #[error("{} is in use by another medring process{}; stop that one, or give this node a folder of its own (data_dir)", .folder.display(), .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
     InUse {
@@ -100,7 +104,7 @@ impl StartError {
     /// The process's exit code: sysexits, see docs/operator.md.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Log(_) | Self::TestnetOnly { .. } => 78,
+            Self::Config(_) | Self::Log(_) | Self::TestnetOnly { .. } | Self::Faults(_) => 78,
             Self::GenesisRead { .. } => 66,
             Self::Genesis { .. } => 65,
             Self::InUse { .. } | Self::Net(_) | Self::Api { .. } => 73,

@@ -1,8 +1,10 @@
 //! What the rest of the program holds of a running node.
 
+use super::clock::CoreClock;
 use super::core_thread::Local;
 use super::{ApiToken, MineError, Shutdown, mining};
 use crate::core::{Event, OperatorAnswer, OperatorCommand, OperatorError, Snapshot, SubmitError};
+use crate::faults::{FaultError, Faults, refuse_off_testnets};
 use crate::group::GroupHandle;
 use crate::miner::Miner;
 use crate::net::{Ban, Command, ConnectError, Known, Link, Target};
@@ -58,6 +60,10 @@ pub(super) struct Inner {
     pub(super) info: NodeInfo,
     pub(super) token: ApiToken,
     pub(super) store: ChainStore<RocksEngine>,
+    pub(super) engine: RocksEngine,
+    pub(super) clock: CoreClock,
+    /// What is wrong with it; changed by one caller at a time.
+    pub(super) faults: tokio::sync::Mutex<Faults>,
     pub(super) snapshot: watch::Receiver<Arc<Snapshot>>,
     pub(super) links: watch::Receiver<Vec<Link>>,
     pub(super) events: broadcast::Sender<Event>,
@@ -235,6 +241,33 @@ impl NodeHandle {
         let (reply, answer) = oneshot::channel();
         self.0.net.send(Command::Isolate { on, reply }).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
+    }
+
+    /// The time as its core takes it, ms since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.0.clock.now_ms()
+    }
+
+    /// What is wrong with it on purpose.
+    pub async fn faults(&self) -> Faults {
+        self.0.faults.lock().await.clone()
+    }
+
+    /// From now on exactly these faults are in force; returns once they are: no link that is cut is left. Test networks only.
+    pub async fn set_faults(&self, faults: Faults) -> Result<(), FaultError> {
+        refuse_off_testnets(self.params())?;
+        faults.check()?;
+        let mut current = self.0.faults.lock().await;
+        self.0.clock.skew(faults.clock_skew_ms);
+        self.0.engine.fill(faults.disk_full);
+        let (reply, answer) = oneshot::channel();
+        let stopping = FaultError::Stopping;
+        self.0.local.send(Local::Behave(faults.behaviour)).await.map_err(|_| stopping.clone())?;
+        let command = Command::Faults { faults: Box::new(faults.clone()), reply };
+        self.0.net.send(command).await.map_err(|_| stopping.clone())?;
+        answer.await.map_err(|_| stopping)?;
+        *current = faults;
+        Ok(())
     }
 
     /// Mines until `blocks` blocks of ours joined the best chain, without a cap. Test networks only.

@@ -130,7 +130,7 @@ pub fn import(
         return Err(ImportError::Tip { wanted, found: tip, height });
     }
     let folder = there.map_or_else(|| Folder::open(&config.data_dir), Ok)?;
-    let store = open_store(&folder, &params)?;
+    let (_, store) = open_store(&folder, &params)?;
     let core = NodeCore::new(CoreConfig::new(params.clone()), store, clock::now_ms()).map_err(StartError::from)?;
     let mut reader = Reader::new(BufReader::new(File::open(path).map_err(ImportError::Open)?))?;
     let blocks = std::iter::from_fn(|| reader.next_block().map_err(ImportError::from).transpose());

@@ -3,10 +3,12 @@
 use super::folder::Folder;
 use super::{StartError, clock};
 use crate::config::WalletConfig;
+use crate::wallet::KeystoreError;
 use crate::wallet::files::{read_limited, write_private};
 use crate::wallet::{Keystore, Passphrase};
+use libp2p::PeerId;
 use libp2p::identity::Keypair;
-use rand::Rng;
+use rand::{CryptoRng, Rng};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -42,6 +44,15 @@ pub(super) fn node_key(folder: &Folder, keystore: Option<&Keystore>) -> Result<K
         }
     };
     Keypair::ed25519_from_bytes(seed.as_mut_slice()).map_err(|_| StartError::NodeKey(path))
+}
+
+/// Draws the key of a node that was never started and puts it into its keystore; returns the id by which others will know it.
+pub fn seal_node_key(keystore: &Keystore, rng: &mut impl CryptoRng) -> Result<PeerId, KeystoreError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    rng.fill_bytes(seed.as_mut());
+    keystore.seal_secret(SECRET_NAME, seed.as_ref(), rng)?;
+    // 32 bytes are a key, whatever they are.
+    Ok(Keypair::ed25519_from_bytes(seed.as_mut()).map_or_else(|_| PeerId::random(), |key| key.public().to_peer_id()))
 }
 
 /// What this node writes into the blocks it mines: 16 bytes of a hash of its peer id, so that its blocks can be counted.

@@ -33,6 +33,7 @@ pub use folder::{ApiToken, NodeFile, TOKEN_FILE};
 pub(crate) use handle::Submitter;
 pub use handle::{NodeHandle, NodeInfo, Stopped};
 pub use import::{ImportError, ImportReport, import};
+pub use keys::seal_node_key;
 pub use mining::MineError;
 pub use run::{RunError, run};
 pub use start::Node;

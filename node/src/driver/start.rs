@@ -1,5 +1,6 @@
 //! Starting a node, in the order in which each step can fail with a clear reason, and ending it in the reverse.
 
+use super::clock::CoreClock;
 use super::core_thread::{CoreThread, Inlets, Local, Outlets};
 use super::folder::{ApiToken, Folder, NodeFile};
 use super::handle::{Inner, NodeInfo, Stopped};
@@ -8,6 +9,7 @@ use super::{NodeHandle, Shutdown, StartError, Submitter, clock, event_log, group
 use crate::api;
 use crate::config::{Config, ConfigError, MiningConfig};
 use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
+use crate::faults::{Faults, refuse_off_testnets};
 use crate::group::{self, GroupHandle};
 use crate::miner::{Miner, MinerConfig};
 use crate::net::{self, Capture, Command, Net, NetConfig};
@@ -38,6 +40,8 @@ struct Opened {
     folder: Folder,
     params: Params,
     store: ChainStore<RocksEngine>,
+    engine: RocksEngine,
+    faults: Faults,
     wallet: Option<Arc<Wallet>>,
     groups: Option<groups::Place>,
     key: Keypair,
@@ -68,13 +72,19 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         ("network.wire_version", config.network.wire_version.is_some()),
         ("group.step_timeout_ms", config.group.step_timeout_ms.is_some()),
         ("group.crash_after", config.group.crash_after.is_some()),
+        ("testnet.faults", config.testnet.faults.is_some()),
     ] {
-        if set && !params.is_testnet() {
+        if set && refuse_off_testnets(&params).is_err() {
             return Err(StartError::TestnetOnly { key, chain: params.name });
         }
     }
     let folder = Folder::open(&config.data_dir)?;
-    let store = open_store(&folder, &params)?;
+    let faults = config.testnet.faults.as_deref().map_or_else(|| Ok(Faults::default()), Faults::read)?;
+    if faults.disk_full {
+        let problem = "the disk is taken for a full one (testnet.faults)".into();
+        return Err(medring_storage::StorageError::Full { problem }.into());
+    }
+    let (engine, store) = open_store(&folder, &params)?;
     let keystore = keys::open_keystore(&config.wallet)?;
     let key = keys::node_key(&folder, keystore.as_ref())?;
     let open = |keystore: &Keystore| {
@@ -85,12 +95,16 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     let capture = config.network.capture.as_deref();
     let refused = |source| StartError::Folder { folder: capture.unwrap_or(&config.data_dir).to_owned(), source };
     let capture = Capture::open(capture).map_err(refused)?;
-    Ok(Opened { folder, params, store, wallet, groups, key, capture })
+    Ok(Opened { folder, params, store, engine, faults, wallet, groups, key, capture })
 }
 
-/// The chain's store in a locked folder.
-pub(super) fn open_store(folder: &Folder, params: &Params) -> Result<ChainStore<RocksEngine>, StartError> {
-    Ok(ChainStore::open(RocksEngine::open(folder.chain())?, params)?)
+/// The chain's store in a locked folder, and what it stands on.
+pub(super) fn open_store(
+    folder: &Folder,
+    params: &Params,
+) -> Result<(RocksEngine, ChainStore<RocksEngine>), StartError> {
+    let engine = RocksEngine::open(folder.chain())?;
+    Ok((engine.clone(), ChainStore::open(engine, params)?))
 }
 
 /// The parameters in a genesis file.
@@ -123,6 +137,7 @@ struct Machine {
     miner: Arc<Miner>,
     blocks_found: Arc<AtomicU64>,
     failure: Arc<OnceLock<String>>,
+    clock: CoreClock,
 }
 
 impl Machine {
@@ -133,14 +148,14 @@ impl Machine {
         inputs: mpsc::Receiver<Input>,
         stop: &Shutdown,
     ) -> Result<std::thread::JoinHandle<()>, StartError> {
-        let Self { core, snapshot, local, events, metrics, miner, blocks_found, failure } = self;
+        let Self { core, snapshot, local, events, metrics, miner, blocks_found, failure, clock } = self;
         let (verified_tx, verified) = mpsc::unbounded_channel();
         let workers = Workers::start(&verified_tx, metrics.clone()).map_err(StartError::Thread)?;
         let outlets = Outlets { net, workers, miner, events, snapshot, metrics, blocks_found, failure };
-        let core = CoreThread::new(core, Inlets { verified, local, net: inputs }, outlets, stop.clone());
-        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(StartError::Thread)?;
+        let core = CoreThread::new(core, Inlets { verified, local, net: inputs }, outlets, clock, stop.clone());
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(StartError::Thread)?;
         let thread = std::thread::Builder::new().name("core".into());
-        thread.spawn(move || core.run(&clock)).map_err(StartError::Thread)
+        thread.spawn(move || core.run(&timer)).map_err(StartError::Thread)
     }
 }
 
@@ -148,7 +163,9 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     // Ends with the node's own stop too, and not only with the caller's.
     let stop = shutdown.child_token();
     let undo = stop.clone().drop_guard();
-    let Opened { folder, params, store, wallet, groups, key, capture } = opened;
+    let Opened { folder, params, store, engine, faults, wallet, groups, key, capture } = opened;
+    let clock = CoreClock::default();
+    clock.skew(faults.clock_skew_ms);
     let listener = api::bind(config.api.listen).await?;
     let api_address = listener.local_addr().unwrap_or(config.api.listen);
     let token = ApiToken::draw(&mut clock::os_rng());
@@ -156,7 +173,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (local_tx, local) = mpsc::channel(INPUTS_MAX);
     let miner = Arc::new(start_miner(&config.mining, local_tx.clone())?);
-    let core = start_core(&config, &params, &store, miner_tag)?;
+    let core = start_core(&config, &params, &store, (miner_tag, clock.now_ms()))?;
     let (snapshot_tx, snapshot) = watch::channel(Arc::new(core.snapshot()));
     let machine = Machine {
         core,
@@ -167,6 +184,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         miner: miner.clone(),
         blocks_found: Arc::default(),
         failure: Arc::default(),
+        clock: clock.clone(),
     };
     let about = (params.chain_id().to_string(), u64::from(params.confirmations));
     tokio::spawn(event_log::run(events.subscribe(), snapshot.clone(), about, clock::now_ms));
@@ -207,6 +225,9 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         info,
         token,
         store,
+        engine,
+        clock,
+        faults: tokio::sync::Mutex::default(),
         snapshot,
         links,
         events,
@@ -231,6 +252,10 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         tokio::spawn(wallet_task::run(wallet, store, tips, scanned_tx, stop.clone()))
     });
     let aggregator = tokio::spawn(crate::aphr::run(handle.clone(), scanned, stop.clone()));
+    // Before anybody is told that the node is ready.
+    if faults != Faults::default() {
+        handle.set_faults(faults).await?;
+    }
     folder.write_token(handle.token())?;
     folder.write_node_file(&ready)?;
     let running =
@@ -294,7 +319,7 @@ fn start_core(
     config: &Config,
     params: &Params,
     store: &ChainStore<RocksEngine>,
-    miner_tag: [u8; 16],
+    (miner_tag, now_ms): ([u8; 16], u64),
 ) -> Result<NodeCore<RocksEngine>, StartError> {
     let refused = |key| move |problem| ConfigError::Value { key, problem };
     let core = CoreConfig {
@@ -307,7 +332,7 @@ fn start_core(
         seed: config.mining.seed.unwrap_or_else(|| clock::os_rng().random()),
         ..CoreConfig::new(params.clone())
     };
-    Ok(NodeCore::new(core, store.clone(), clock::now_ms())?)
+    Ok(NodeCore::new(core, store.clone(), now_ms)?)
 }
 
 /// Waits for the end, and then for everything to end: no caller is let in, links close, the core brings its writes to the

@@ -1,5 +1,5 @@
-//! A door in front of all links: who is banned, comes too often or finds no place does not get in, and while it is shut (`isolate`,
-//! test networks only) nobody gets in or out.
+//! A door in front of all links: who is banned, comes too often or finds no place does not get in. On test networks
+//! it can be shut to everybody, or to those who are to be cut off.
 
 use super::address::{NetGroup, ip_of};
 use super::known::Bans;
@@ -26,8 +26,10 @@ const ARRIVALS_MAX: usize = 4096;
 /// The door.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// Whether links are refused.
+    /// Whether all links are refused.
     pub(super) shut: bool,
+    /// With whom links are refused.
+    pub(super) cut: BTreeSet<PeerId>,
     /// Who does not get in.
     pub(super) bans: Bans,
     /// Whether Kademlia may open links: there is room for links of ours.
@@ -63,7 +65,12 @@ impl Gate {
     pub(super) fn new(bans: Bans, now_ms: fn() -> u64) -> Self {
         let (groups, wanted) = (BTreeSet::new(), BTreeSet::new());
         let (arrivals, handshakes) = (BTreeMap::new(), BTreeMap::new());
-        Self { shut: false, bans, room: true, groups, wanted, arrivals, handshakes, now_ms }
+        Self { shut: false, cut: BTreeSet::new(), bans, room: true, groups, wanted, arrivals, handshakes, now_ms }
+    }
+
+    /// Whether no link with this peer may stand, on purpose.
+    pub(super) fn refuses(&self, peer: &PeerId) -> bool {
+        self.shut || self.cut.contains(peer)
     }
 
     /// A dial of our own is about to begin: room and groups have been thought of.
@@ -99,7 +106,7 @@ impl Gate {
     }
 
     fn stands(&self, peer: &PeerId) -> Result<(), Refused> {
-        match self.shut {
+        match self.refuses(peer) {
             true => Err(Refused::Shut),
             false if self.bans.has_peer(peer, (self.now_ms)()) => Err(Refused::Banned),
             false => Ok(()),

@@ -10,6 +10,7 @@ mod capture;
 mod codec;
 mod dial;
 mod gate;
+mod hearing;
 mod known;
 mod meter;
 mod peers;
@@ -26,6 +27,7 @@ pub use known::{Ban, Known, Target};
 pub use peers::{Direction, Link};
 
 use crate::core::{Event, Input, Output};
+use crate::faults::Faults;
 use address::{Parts, Transport};
 use known::{Bans, Book, Contents};
 use libp2p::core::transport::TransportError;
@@ -169,6 +171,13 @@ pub enum Command {
         /// Shut it.
         on: bool,
         /// Told when no link is left, or at once when opened.
+        reply: oneshot::Sender<()>,
+    },
+    /// From now on these peers are cut off, and what others say is late or lost so (test networks only).
+    Faults {
+        /// All of them; those before are over.
+        faults: Box<Faults>,
+        /// Told when no link to a peer that is cut off is left.
         reply: oneshot::Sender<()>,
     },
 }

@@ -21,6 +21,8 @@ pub struct Metrics {
     pub pool_records: Gauge,
     /// Their bytes.
     pub pool_bytes: Gauge,
+    /// Blocks stamped too far ahead, kept until their time comes.
+    pub future_blocks: Gauge,
     /// Blocks of ours that joined the tree.
     pub blocks_found: Counter,
     /// Hashes per second of our miner.
@@ -33,6 +35,8 @@ pub struct Metrics {
     pub bans: Counter,
     /// Reorganisations deeper than D.
     pub deep_reorgs: Counter,
+    /// Blocks that the deepest of them disconnected.
+    pub reorg_depth_max: Gauge,
     /// Signature jobs waiting or running.
     pub verify_queue: Gauge,
     /// Seconds per batch of signatures verified.
@@ -140,6 +144,7 @@ impl Metrics {
             pool_records: gauge("medring_pool_records", Unit::Count, "Records in the mempool"),
             pool_bytes: gauge("medring_pool_bytes", Unit::Bytes, "Bytes of the records in the mempool"),
             blocks_found: registry.counter("medring_blocks_found_total", Vec::new(), "Blocks mined here"),
+            future_blocks: gauge("medring_future_blocks", Unit::Count, "Blocks kept until their time comes"),
             hash_rate: gauge("medring_hash_rate", Unit::CountPerSecond, "Hashes per second of the miner"),
             reorgs: registry.counter("medring_reorgs_total", Vec::new(), "Reorganisations of the best chain"),
             reorg_depth: gauge("medring_reorg_depth", Unit::Count, "Blocks the last reorganisation disconnected"),
@@ -148,6 +153,11 @@ impl Metrics {
                 "medring_deep_reorgs_total",
                 Vec::new(),
                 "Reorganisations deeper than the confirmations at which records count as settled",
+            ),
+            reorg_depth_max: gauge(
+                "medring_reorg_depth_max",
+                Unit::Count,
+                "Blocks the deepest reorganisation since the start disconnected",
             ),
             verify_queue: gauge("medring_verify_queue", Unit::Count, "Signature jobs waiting or running"),
             verify_seconds: registry.histogram("medring_verify_seconds", "Time of a batch of signatures on one worker"),

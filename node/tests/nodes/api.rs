@@ -184,7 +184,16 @@ async fn a_production_network_refuses_what_only_tests_may_do() {
         assert_eq!(answer.status, 403, "{answer:?}");
     }
     assert!(node.isolate(true).await.is_err());
+    let answer = put(&node, "/v1/testnet/faults", json!({"disk_full": true})).await;
+    assert_eq!(answer.status, 403, "{answer:?}");
+    let faults = medring_node::faults::Faults { disk_full: true, ..Default::default() };
+    assert!(node.set_faults(faults).await.is_err());
+    assert_eq!(node.faults().await, Default::default(), "nothing of it came in");
     stop(node).await;
+    let mut faulty = world.config("alice", &[]);
+    faulty.testnet.faults = Some("faults.json".into());
+    let error = world.fails(faulty).await;
+    assert!(error.to_string().contains("testnet.faults"), "{error}");
     let mut capped = world.config("alice", &[]);
     capped.mining.hashes_per_second = Some(1);
     let error = world.fails(capped).await;

@@ -126,6 +126,8 @@ pub fn run(options: &DemoOptions, progress: &mut dyn FnMut(Progress)) -> Result<
         later: (1..inputs.patients.len()).map(|k| (patient_name(k), Some(Role::Patient))).collect(),
         mine: true,
         link: true,
+        links: None,
+        special: std::collections::BTreeMap::new(),
         capture: options.capture,
         quota_bytes: UpOptions::QUOTA_BYTES,
         binary: options.binary.clone(),

@@ -1,5 +1,6 @@
 //! From a few wishes to a genesis file and a configuration per node.
 
+use crate::scenario::NodeSettings;
 use medring_protocol::identity::{IdentitySecret, PublicKeys, Role};
 use medring_protocol::limits::RECORD_BYTES_MAX;
 use medring_protocol::params::{Params, Purpose, Quotas};
@@ -7,6 +8,7 @@ use medring_protocol::pow::{CompactTarget, Target};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,10 @@ pub struct UpOptions {
     pub mine: bool,
     /// Whether each node links to all others from the start.
     pub link: bool,
+    /// Whom each node links to, by number; `None`: as `link` says.
+    pub links: Option<Vec<Vec<usize>>>,
+    /// What is particular to single nodes: most links, and how many ordinary miners one is worth.
+    pub special: BTreeMap<usize, NodeSettings>,
     /// Whether each node copies what it sends, before it is encrypted, to `payloads` in its folder: for leak tests.
     pub capture: bool,
     /// Bytes that one uploader of any role may place in 144 heights.
@@ -56,6 +62,8 @@ impl UpOptions {
             later: Vec::new(),
             mine: true,
             link: true,
+            links: None,
+            special: BTreeMap::new(),
             capture: false,
             quota_bytes: Self::QUOTA_BYTES,
             binary,
@@ -130,15 +138,17 @@ pub(super) fn node_config(options: &NodeConfig<'_>) -> String {
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "data_dir = {data}\ngenesis = {genesis}\n\n[network]\nlisten = [{listen}]\nbootstrap = [{bootstrap}]\ndiscovery = false\n{capture}\n\
+        "data_dir = {data}\ngenesis = {genesis}\n\n[network]\nlisten = [{listen}]\nbootstrap = [{bootstrap}]\ndiscovery = false\n{extra}{capture}\n\
          [api]\nlisten = \"127.0.0.1:0\"\n\n[mining]\nenabled = {mine}\nthreads = 1\nhashes_per_second = {rate}\nseed = {seed}\n\n\
-         [wallet]\nkeystore = {keystore}\npassphrase_file = {passphrase}\n\n[log]\nformat = \"text\"\nfilter = \"info\"\n",
+         [wallet]\nkeystore = {keystore}\npassphrase_file = {passphrase}\n\n[testnet]\nfaults = {faults}\n\n[log]\nformat = \"text\"\nfilter = \"info\"\n",
         data = quote(&options.folder.join("data")),
         genesis = quote(options.genesis),
         listen = list(&[options.listen.to_string()]),
         bootstrap = list(options.bootstrap),
         mine = options.mine,
-        rate = HASHES_PER_SECOND,
+        rate = HASHES_PER_SECOND * u64::from(options.hash_share),
+        extra = options.extra,
+        faults = quote(&options.folder.join("faults.json")),
         seed = options.seed,
         capture = capture,
         keystore = quote(&options.folder.join("keystore.json")),
@@ -155,6 +165,9 @@ pub(super) struct NodeConfig<'a> {
     pub(super) bootstrap: &'a [String],
     pub(super) mine: bool,
     pub(super) capture: bool,
+    /// More lines of `[network]`.
+    pub(super) extra: String,
+    pub(super) hash_share: u32,
     pub(super) seed: u64,
 }
 

@@ -3,6 +3,7 @@
 use super::config::{self, NodeConfig, UpOptions};
 use super::state::{NodeEntry, State};
 use super::testnet::{Progress, Testnet, TestnetError, io, now_ms};
+use medring_node::driver::seal_node_key;
 use medring_node::wallet::{KdfCost, Keystore, Passphrase, files};
 use medring_protocol::identity::PublicKeys;
 use medring_protocol::params::GenesisFile;
@@ -16,7 +17,7 @@ const NODES_MAX: usize = 250;
 impl Testnet {
     /// Makes keys, genesis and folders, starts every node, links each to all others, and returns when all are ready.
     ///
-    /// Nodes listen on 127.0.1.1, 127.0.1.2, … at a port the system gives at their first start and they keep from then on.
+    /// Nodes listen on 127.0.1.1, 127.0.1.2, … each at a port that was free when the testnet was made.
     /// If a node does not become ready, those already started are ended.
     pub fn up(options: &UpOptions, progress: &mut dyn FnMut(Progress)) -> Result<Self, TestnetError> {
         let mut testnet = Self::create(options, progress)?;
@@ -45,12 +46,15 @@ impl Testnet {
         for (name, role) in options.nodes.iter().chain(&options.later) {
             let node_folder = folder.join(name);
             std::fs::create_dir(&node_folder).map_err(io(&node_folder))?;
-            let keys = write_keystore(&node_folder, options.seed, name)?;
+            let (keystore, keys) = write_keystore(&node_folder, options.seed, name)?;
+            let mut rng = config::rng(options.seed, &format!("node key of {name}"));
+            let peer_id = seal_node_key(&keystore, &mut rng)?.to_string();
             nodes.push(NodeEntry {
                 name: name.clone(),
                 participant: keys.id(),
                 keys,
                 role: *role,
+                peer_id,
                 folder: node_folder,
                 address: None,
                 api: None,
@@ -74,40 +78,43 @@ impl Testnet {
 
     fn start_all(&mut self, options: &UpOptions, progress: &mut dyn FnMut(Progress)) -> Result<(), TestnetError> {
         progress(Progress::Step(format!("starting {} nodes", options.nodes.len())));
+        for (i, node) in self.state.nodes.iter_mut().enumerate() {
+            let port = free_port(i).map_err(io(&self.folder))?;
+            node.address = Some(format!("/ip4/127.0.1.{}/tcp/{port}/p2p/{}", i + 1, node.peer_id));
+        }
+        // So everybody knows everybody's address before anybody runs.
+        (0..self.state.nodes.len()).try_for_each(|i| self.write_config(i, options))?;
         for i in 0..options.nodes.len() {
-            let earlier = self.state.nodes[..i].iter().filter_map(|n| n.address.clone()).collect::<Vec<_>>();
-            let bootstrap = if options.link { earlier } else { Vec::new() };
-            self.write_config(i, &format!("/ip4/127.0.1.{}/tcp/0", i + 1), &bootstrap, options)?;
             self.start(i)?;
             let node = &self.state.nodes[i];
             let (address, api) = (node.address.clone().unwrap_or_default(), node.api.clone().unwrap_or_default());
             progress(Progress::Ready { name: node.name.clone(), address, api });
         }
-        // From now on every node knows its own port and all others, for its next start.
-        let addresses: Vec<_> = self.state.nodes.iter().filter_map(|n| n.address.clone()).collect();
-        for (i, own) in addresses.iter().enumerate() {
-            let listen = own.split("/p2p/").next().unwrap_or_default();
-            let others: Vec<_> = addresses.iter().filter(|a| *a != own && options.link).cloned().collect();
-            self.write_config(i, listen, &others, options)?;
-        }
-        for i in options.nodes.len()..self.state.nodes.len() {
-            self.write_config(i, &format!("/ip4/127.0.1.{}/tcp/0", i + 1), &addresses, options)?;
-        }
         Ok(())
     }
 
-    fn write_config(
-        &self,
-        i: usize,
-        listen: &str,
-        bootstrap: &[String],
-        options: &UpOptions,
-    ) -> Result<(), TestnetError> {
+    /// Addresses of those whom a node links to. Those that start later link to all.
+    fn linked_to(&self, i: usize, options: &UpOptions) -> Vec<String> {
+        let wanted = |j: &usize| match &options.links {
+            Some(links) => links.get(i).is_some_and(|links| links.contains(j)),
+            None => options.link || i >= options.nodes.len(),
+        };
+        let others = (0..self.state.nodes.len()).filter(|j| *j != i).filter(wanted);
+        others.filter_map(|j| self.state.nodes[j].address.clone()).collect()
+    }
+
+    fn write_config(&self, i: usize, options: &UpOptions) -> Result<(), TestnetError> {
         let node = &self.state.nodes[i];
+        let listen = node.address.as_deref().and_then(|own| own.split("/p2p/").next()).unwrap_or_default();
+        let bootstrap = &self.linked_to(i, options);
         let genesis = self.folder.join("genesis.json");
         let seed = self.state.seed.wrapping_mul(1000).wrapping_add(i as u64) & 0x7fff_ffff_ffff_ffff;
         // Those that start later only look on.
-        let mine = options.mine && i < options.nodes.len();
+        let special = options.special.get(&i).cloned().unwrap_or_default();
+        let hash_share = special.hash_share.unwrap_or(1);
+        let line = |key: &str, value: Option<u32>| value.map_or_else(String::new, |value| format!("{key} = {value}\n"));
+        let extra = line("max_peers", special.max_peers) + &line("wire_version", special.wire_version.map(u32::from));
+        let mine = options.mine && i < options.nodes.len() && hash_share > 0;
         let config = NodeConfig {
             folder: &node.folder,
             genesis: &genesis,
@@ -115,10 +122,18 @@ impl Testnet {
             bootstrap,
             mine,
             capture: options.capture,
+            extra,
+            hash_share: hash_share.max(1),
             seed,
         };
         std::fs::write(node.config(), config::node_config(&config)).map_err(io(&node.config()))
     }
+}
+
+/// A port that is free on a node's own address now; should somebody take it before the node does, the node says so.
+fn free_port(i: usize) -> std::io::Result<u16> {
+    let address = format!("127.0.1.{}:0", i + 1);
+    Ok(std::net::TcpListener::bind(address)?.local_addr()?.port())
 }
 
 /// Makes the folder, for its owner only: whoever reads it reads the testnet's health data. It may exist if it is empty.
@@ -135,7 +150,7 @@ fn own_folder(path: &Path) -> Result<PathBuf, TestnetError> {
 }
 
 /// A keystore and its passphrase file for the participant `name` in `folder`. Cheap to open: a testnet's keys are public.
-fn write_keystore(folder: &Path, seed: u64, name: &str) -> Result<PublicKeys, TestnetError> {
+fn write_keystore(folder: &Path, seed: u64, name: &str) -> Result<(Keystore, PublicKeys), TestnetError> {
     let text = format!("testnet {seed} {name}");
     let path = folder.join("passphrase");
     files::write_private(&path, format!("{text}\n").as_bytes()).map_err(|e| TestnetError::Other(e.to_string()))?;
@@ -143,6 +158,7 @@ fn write_keystore(folder: &Path, seed: u64, name: &str) -> Result<PublicKeys, Te
     let identity = config::identity(seed, name);
     let keys = identity.public();
     let mut rng = config::rng(seed, &format!("keystore of {name}"));
-    Keystore::create(&folder.join("keystore.json"), &passphrase, identity, KdfCost::TESTNET, &mut rng)?;
-    Ok(keys)
+    let path = folder.join("keystore.json");
+    let keystore = Keystore::create(&path, &passphrase, identity, KdfCost::TESTNET, &mut rng)?;
+    Ok((keystore, keys))
 }

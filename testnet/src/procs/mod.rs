@@ -29,6 +29,7 @@ mod state;
 mod testnet;
 mod wait;
 mod watch;
+mod world;
 
 pub use config::{UpOptions, identity, rng};
 pub use group::{EpochSeen, group_path};
@@ -39,3 +40,4 @@ pub(crate) use testnet::now_ms;
 pub use testnet::{Progress, Testnet, TestnetError};
 pub use wait::{WaitError, interrupt, interrupted, until};
 pub use watch::NodeStatus;
+pub use world::ProcsWorld;

@@ -83,9 +83,25 @@ impl ProcessId {
         self.signal(Signal::KILL);
     }
 
-    /// Asks it to end.
+    /// Asks it to end; one that is paused goes on for that.
     pub fn terminate(self) {
         self.signal(Signal::TERM);
+        self.signal(Signal::CONT);
+    }
+
+    /// Stops it where it stands.
+    pub fn pause(self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Whether it is stopped where it stands.
+    pub fn is_paused(self) -> bool {
+        matches!(stat(self.pid), Some(('T', started)) if started == self.started_ticks)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct NodeEntry {
     pub keys: PublicKeys,
     /// What the participant is enrolled as; `None`: not enrolled.
     pub role: Option<Role>,
+    /// Its libp2p id; of its node key, which comes from the seed.
+    pub peer_id: String,
     /// Its folder.
     pub folder: PathBuf,
     /// Its libp2p address with peer id, once it was ready for the first time.
@@ -40,6 +42,11 @@ impl NodeEntry {
         self.folder.join("config.toml")
     }
 
+    /// What is wrong with it on purpose.
+    pub fn faults(&self) -> PathBuf {
+        self.folder.join("faults.json")
+    }
+
     /// What it prints.
     pub fn log(&self) -> PathBuf {
         self.folder.join("node.log")
@@ -48,6 +55,11 @@ impl NodeEntry {
     /// Whether its process runs.
     pub fn is_alive(&self) -> bool {
         self.process.is_some_and(ProcessId::is_alive)
+    }
+
+    /// Whether its process is stopped where it stands.
+    pub fn is_paused(&self) -> bool {
+        self.process.is_some_and(ProcessId::is_paused)
     }
 }
 

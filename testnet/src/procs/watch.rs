@@ -17,6 +17,9 @@ pub struct NodeStatus {
     pub role: Option<Role>,
     /// Whether its process runs.
     pub running: bool,
+    /// Whether it is stopped where it stands.
+    #[serde(default)]
+    pub paused: bool,
     /// What its `/v1/status` says, null if it does not answer.
     pub status: Value,
 }
@@ -34,15 +37,16 @@ impl Testnet {
     pub fn status(&self) -> Vec<NodeStatus> {
         let ask = |i| self.client(i).ok()?.get::<Value>("/v1/status").ok();
         let status = |(i, node): (usize, &super::NodeEntry)| {
-            let running = node.is_alive();
-            let status = if running { ask(i).unwrap_or_default() } else { Value::Null };
-            NodeStatus { name: node.name.clone(), role: node.role, running, status }
+            let (running, paused) = (node.is_alive(), node.is_paused());
+            // One that is paused would let us wait for its answer.
+            let status = if running && !paused { ask(i).unwrap_or_default() } else { Value::Null };
+            NodeStatus { name: node.name.clone(), role: node.role, running, paused, status }
         };
         self.state().nodes.iter().enumerate().map(status).collect()
     }
 
     fn tips(&self) -> Vec<(String, Option<(BlockId, u64)>)> {
-        self.status().iter().filter(|s| s.running).map(|s| (s.name.clone(), s.tip())).collect()
+        self.status().iter().filter(|s| s.running && !s.paused).map(|s| (s.name.clone(), s.tip())).collect()
     }
 
     /// Waits until every running node is at `height` or above.

@@ -1,16 +1,14 @@
 //! `medring testnet demo`: the scheme's main job on real processes, and what there is to tell of it.
 
 use super::steps::Steps;
-use super::{block_time, signals, up};
+use super::{block_time, fresh_folder, signals, up};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{Report, Style};
 use clap::Args;
 use medring_protocol::vitals::Layout;
 use medring_testnet::demo::{self, DemoOptions, Summary};
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// `medring testnet demo`.
@@ -48,30 +46,12 @@ impl Report for Summary {
     }
 }
 
-/// A folder that nothing else uses: `/tmp/medring-demo-1`, or the next free number.
-fn fresh_folder(parent: &Path) -> Outcome<PathBuf> {
-    let names = (1..10_000).map(|n| parent.join(format!("medring-demo-{n}")));
-    for path in names {
-        // Its owner's only: it holds the keys and, if so asked, anyone's own health data.
-        match DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => return Ok(path),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => {
-                let what = format!("{}: {e}; name a new folder with --dir", path.display());
-                return Err(Failure::new(Exit::CannotCreate, what));
-            }
-        }
-    }
-    let what = format!("{} is full of demos; remove medring-demo-*, or name a folder with --dir", parent.display());
-    Err(Failure::new(Exit::CannotCreate, what))
-}
-
 /// `medring testnet demo`.
 pub(super) fn run(args: DemoArgs, context: &Context) -> Outcome {
     signals::catch();
     let binary = up::binary()?;
     let options = DemoOptions {
-        folder: args.dir.map_or_else(|| fresh_folder(&std::env::temp_dir()), Ok)?,
+        folder: args.dir.map_or_else(|| fresh_folder(&std::env::temp_dir(), "medring-demo"), Ok)?,
         binary,
         seed: u64::from(args.seed.unwrap_or_else(rand::random)),
         block_time_ms: u64::try_from(args.block_time.as_millis()).unwrap_or(u64::MAX),

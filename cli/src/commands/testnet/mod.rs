@@ -2,7 +2,9 @@
 
 mod demo;
 mod failure;
+mod fault;
 mod logs;
+mod run;
 mod show;
 mod signals;
 mod sim;
@@ -10,10 +12,12 @@ mod steps;
 mod up;
 
 use crate::context::Context;
-use crate::failure::Outcome;
+use crate::failure::{Exit, Failure, Outcome};
 use clap::{Args, Subcommand};
 use medring_testnet::procs::Testnet;
-use std::path::PathBuf;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `medring testnet COMMAND`.
@@ -31,6 +35,26 @@ pub(crate) enum TestnetCommand {
     Kill(NodeArgs),
     /// Start a node again; one that runs is killed first
     Restart(NodeArgs),
+    /// Cut every link between groups of nodes
+    Partition(fault::PartitionArgs),
+    /// End partition, delays and losses
+    Heal(FolderArgs),
+    /// Let nodes hear others late
+    Delay(fault::DelayArgs),
+    /// Let nodes miss some of what others say
+    Loss(fault::LossArgs),
+    /// Stop a node where it stands, its links open (SIGSTOP)
+    Pause(NodeArgs),
+    /// Let it go on
+    Resume(NodeArgs),
+    /// Set a node's clock off
+    ClockSkew(fault::SkewArgs),
+    /// Take a node's disk for a full one
+    DiskFull(fault::DiskArgs),
+    /// Show what is wrong with each node on purpose
+    Faults(FolderArgs),
+    /// Play a scenario on nodes of its own, and end them
+    Run(run::RunArgs),
     /// End every node
     Down(up::DownArgs),
     /// Four processes mine; a patient finds, opens and verifies records that an outsider cannot read
@@ -72,10 +96,38 @@ pub(super) fn run(command: TestnetCommand, context: &Context) -> Outcome {
         TestnetCommand::Wait(args) => show::wait(&args, context),
         TestnetCommand::Kill(args) => up::kill(&args, context),
         TestnetCommand::Restart(args) => up::restart(&args, context),
+        TestnetCommand::Partition(args) => fault::partition(&args, context),
+        TestnetCommand::Heal(args) => fault::heal(&args, context),
+        TestnetCommand::Delay(args) => fault::delay(&args, context),
+        TestnetCommand::Loss(args) => fault::loss(&args, context),
+        TestnetCommand::Pause(args) => fault::pause(&args, context),
+        TestnetCommand::Resume(args) => fault::resume(&args, context),
+        TestnetCommand::ClockSkew(args) => fault::clock_skew(&args, context),
+        TestnetCommand::DiskFull(args) => fault::disk_full(&args, context),
+        TestnetCommand::Faults(args) => fault::faults(&args, context),
+        TestnetCommand::Run(args) => run::run(args, context),
         TestnetCommand::Down(args) => up::down(&args, context),
         TestnetCommand::Demo(args) => demo::run(args, context),
         TestnetCommand::Sim(args) => sim::run(&args, context),
     }
+}
+
+/// A folder that nothing else uses: `/tmp/NAME-1`, or the next free number.
+fn fresh_folder(parent: &Path, name: &str) -> Outcome<PathBuf> {
+    let names = (1..10_000).map(|n| parent.join(format!("{name}-{n}")));
+    for path in names {
+        // Its owner's only: it holds keys and, if so asked, anyone's own health data.
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => {
+                let what = format!("{}: {e}; name a new folder with --dir", path.display());
+                return Err(Failure::new(Exit::CannotCreate, what));
+            }
+        }
+    }
+    let what = format!("{} is full of them; remove {name}-*, or name a folder with --dir", parent.display());
+    Err(Failure::new(Exit::CannotCreate, what))
 }
 
 /// Below, a block has no time to reach the others.

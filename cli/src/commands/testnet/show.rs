@@ -38,6 +38,7 @@ fn number(value: &Value) -> String {
 fn row(node: (usize, &NodeStatus)) -> Vec<String> {
     let (i, n) = node;
     let running = match (n.running, n.status.is_null()) {
+        _ if n.paused => "paused",
         (true, false) => "yes",
         (true, true) => "silent",
         (false, _) => "no",

@@ -38,6 +38,7 @@ impl Service {
                 let Some(peer) = self.peers.remove(&peer_id) else { return };
                 self.requests.forget(peer);
                 self.topics.left(&peer_id, &mut self.swarm.behaviour_mut().gossip);
+                self.ear.forget(&peer_id).into_iter().for_each(|gossip| self.lost(gossip));
                 self.links.send_replace(self.peers.links());
                 self.backlog.push_back(Input::Disconnected { peer });
                 self.book.seen(&peer_id, (self.now_ms)());

@@ -34,7 +34,7 @@ impl Service {
                 }
                 if let Some(peer) = self.peers.open(&peer_id) {
                     self.topics.met(peer_id, status.version, &mut self.swarm.behaviour_mut().gossip);
-                    self.backlog.push_back(Input::Status { peer, status });
+                    self.deliver(peer_id, Input::Status { peer, status });
                 }
             }
             RequestEvent::Message { peer: peer_id, message: Message::Response { .. }, .. } => {
@@ -67,13 +67,13 @@ impl Service {
                     return self.excess(peer_id, "requests");
                 }
                 match self.requests.serve(&mut self.peers, peer_id, request_id, channel) {
-                    Some((peer, id)) => self.backlog.push_back(Input::Request { peer, id, request }),
+                    Some((peer, id)) => self.deliver(peer_id, Input::Request { peer, id, request }),
                     None => tracing::debug!(%peer_id, "too many requests at once: one was dropped"),
                 }
             }
-            RequestEvent::Message { message: Message::Response { request_id, response }, .. } => {
+            RequestEvent::Message { peer: peer_id, message: Message::Response { request_id, response }, .. } => {
                 if let Some((peer, id)) = self.requests.answered(&mut self.peers, request_id) {
-                    self.backlog.push_back(Input::Response { peer, id, response: Ok(response) });
+                    self.deliver(peer_id, Input::Response { peer, id, response: Ok(response) });
                 }
             }
             RequestEvent::OutboundFailure { request_id, error, .. } => {

@@ -53,7 +53,7 @@ impl Service {
         self.gossip_last += 1;
         let number = MessageId(self.gossip_last);
         self.gossip.insert(number, (id, source, topic));
-        self.backlog.push_back(Input::Gossip { peer, message: number, topic, bytes: message.data });
+        self.deliver(source, Input::Gossip { peer, message: number, topic, bytes: message.data });
     }
 
     /// A peer brought something that goes on to others: that counts when places are scarce.

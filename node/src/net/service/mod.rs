@@ -5,10 +5,12 @@ mod dialling;
 mod discovery;
 mod events;
 mod exchange;
+mod faults;
 mod gossip;
 
 use super::behaviour::{Behaviour, inbound_max, protocol};
 use super::dial::Bootstrap;
+use super::hearing::Ear;
 use super::known::{Book, FAULT_POINTS, Writer};
 use super::peers::{Link, Peers};
 use super::reach::Reaches;
@@ -44,7 +46,10 @@ pub(super) struct Service {
     gossip_last: u64,
     connects: BTreeMap<ConnectionId, (Multiaddr, oneshot::Sender<Result<PeerId, ConnectError>>)>,
     reaches: Reaches,
+    /// Who waits until no link is left that the gate refuses.
     isolated: Vec<oneshot::Sender<()>>,
+    /// What reaches the core late or never.
+    ear: Ear,
     /// What went wrong last at an address: said once, not at each attempt.
     failures: BTreeMap<Multiaddr, String>,
     /// Listeners in the order of the configuration, each with the addresses it reported.
@@ -112,6 +117,7 @@ impl Service {
             connects: BTreeMap::new(),
             reaches: Reaches::default(),
             isolated: Vec::new(),
+            ear: Ear::default(),
             failures: BTreeMap::new(),
             listeners: listeners.into_iter().map(|id| (id, Vec::new())).collect(),
             capture: config.capture.clone(),
@@ -140,7 +146,7 @@ impl Service {
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
         let inputs = self.inputs.clone();
         loop {
-            let redial = self.bootstrap.next();
+            let (redial, late) = (self.bootstrap.next(), self.ear.next());
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -154,7 +160,12 @@ impl Service {
                 },
                 () = tokio::time::sleep_until(redial.unwrap_or_else(now)), if redial.is_some() => self.redial(),
                 () = tokio::time::sleep_until(self.next_tick) => self.tick(),
-                event = self.swarm.select_next_some(), if self.backlog.is_empty() => self.swarm_event(event),
+                () = tokio::time::sleep_until(late.unwrap_or_else(now)), if late.is_some() && self.backlog.is_empty() => {
+                    self.backlog.extend(self.ear.due(now()));
+                }
+                event = self.swarm.select_next_some(), if self.backlog.is_empty() && !self.ear.is_full() => {
+                    self.swarm_event(event);
+                }
             }
         }
         self.save(None);
@@ -173,31 +184,8 @@ impl Service {
             }
             Command::Ban { ban, written } => self.ban(ban, written),
             Command::Unban { target, reply, written } => drop(reply.send(self.unban(&target, written))),
-            Command::Isolate { on, reply } => {
-                self.swarm.behaviour_mut().gate.shut = on;
-                self.isolated.push(reply);
-                if on {
-                    for peer_id in self.peers.ids() {
-                        self.drop_links(peer_id);
-                    }
-                    self.answer_isolated();
-                } else {
-                    self.bootstrap.hurry(now());
-                    self.answer_all_isolated();
-                }
-            }
-        }
-    }
-
-    fn answer_isolated(&mut self) {
-        if self.peers.ids().is_empty() {
-            self.answer_all_isolated();
-        }
-    }
-
-    fn answer_all_isolated(&mut self) {
-        for reply in self.isolated.drain(..) {
-            let _ = reply.send(());
+            Command::Isolate { on, reply } => self.isolate(on, reply),
+            Command::Faults { faults, reply } => self.set_faults(*faults, reply),
         }
     }
 
