@@ -73,7 +73,7 @@ impl Fixture {
     fn make(&self, folder: &Path) {
         let genesis = GenesisFile::new(self.kit.params.clone()).to_json();
         fs::write(folder.join("genesis.json"), genesis).unwrap();
-        let store = ChainStore::open(RocksEngine::open(&folder.join("chain")).unwrap(), &self.kit.params).unwrap();
+        let store = ChainStore::open(RocksEngine::open(folder.join("chain")).unwrap(), &self.kit.params).unwrap();
         let mut tip = self.kit.params.genesis();
         let mut put = |records: Vec<Record>| {
             let block = self.kit.forge(&tip, records, |_| {});
@@ -109,7 +109,7 @@ impl Fixture {
 
     /// What all signatures of this chain cost by themselves, in batches of one block each: seconds, and how many they are.
     fn bare_signatures(&self) -> (f64, usize) {
-        let store = ChainStore::open(RocksEngine::open(&self.folder.join("chain")).unwrap(), &self.kit.params).unwrap();
+        let store = ChainStore::open(RocksEngine::open(self.folder.join("chain")).unwrap(), &self.kit.params).unwrap();
         let keys = &self.kit.uploader(Kind::Ehr).keys;
         let signatures = |height| -> Vec<SigCheck> {
             let block: Block = store.block(&store.id_at(height).unwrap().unwrap()).unwrap().unwrap();
