@@ -392,7 +392,7 @@ impl World {
         }
     }
 
-    /// Runs until it is so; fails after `limit_ms` of virtual time. A large group is looked at every [`LOOK_MS`] only, since
+    /// Runs until it is so; fails after `limit_ms` of virtual time. A large group is looked at every `LOOK_MS` only, since
     /// each look goes through all its members.
     pub fn until(&mut self, limit_ms: u64, awaited: &str, is_so: impl Fn(&World) -> bool) {
         let end = self.now_ms + limit_ms;
