@@ -117,7 +117,7 @@ mod tests {
             block(13, 12, 3, BranchState::ValidFork),
             block(22, 1, 2, BranchState::Invalid),
         ];
-        let expected = ["3 ●     3", "3 │ ○   13", "2 ●     2", "2 │ ○   12", "2 │ │ ✗ 22", "1 ●─┴─╯ 1"];
+        let expected = ["3 ●     3", "3 │ ○   13", "2 ● │   2", "2 │ ○   12", "2 │ │ ✗ 22", "1 ●─┴─╯ 1"];
         assert_eq!(drawing(&blocks), expected);
     }
 
