@@ -124,9 +124,13 @@ impl Family {
     pub(crate) async fn in_epoch(&self, group: &GroupUid, epoch: u64, nodes: &[&NodeHandle]) -> EpochStatus {
         let mut all = Vec::new();
         for node in nodes {
-            let what = format!("epoch {epoch} in force");
-            let there =
-                |info: &GroupInfo| info.status.active.as_ref().is_some_and(|a| a.epoch == epoch && a.height.is_some());
+            let what = format!("epoch {epoch} in force, its commit where the others have it");
+            // A node's groups may hear of a reorganisation a moment after its chain.
+            let height = all.first().map(|first: &EpochStatus| first.height);
+            let there = |info: &GroupInfo| {
+                let active = info.status.active.as_ref().filter(|a| a.epoch == epoch && a.height.is_some());
+                active.is_some_and(|a| height.is_none_or(|height| a.height == height))
+            };
             all.push(stands(node, group, &what, there).await.status.active.unwrap());
         }
         let same = |a: &EpochStatus| (a.gid, a.fingerprint, a.commit, a.ring.clone(), a.height);

@@ -115,18 +115,17 @@ async fn requests_beyond_the_cap_are_refused_and_those_under_way_end_with_the_li
         alice.say(Output::Ask { peer, id: RequestId(id), request: Request::Pool }).await;
     }
     let refused = loop {
-        // Bob serves four at a time and drops the rest, so some of the first eight may fail before.
         if let Input::Response { id: RequestId(9), response, .. } = alice.next("the ninth to be refused").await {
             break response;
         }
     };
     assert!(matches!(refused, Err(RequestError::Link(ref why)) if why.contains("too many")), "{refused:?}");
-    for _ in 0..4 {
+    for _ in 0..8 {
         assert!(matches!(bob.next("a request").await, Input::Request { request: Request::Pool, .. }));
     }
     alice.say(Output::Disconnect { peer, reason: "test".into(), fault: false }).await;
     while !matches!(alice.next("the end of the link").await, Input::Disconnected { .. }) {}
-    let after = bob.next("the end of the link, and no fifth request").await;
+    let after = bob.next("the end of the link, and no ninth request").await;
     assert!(matches!(after, Input::Disconnected { .. }), "{after:?}");
 }
 
