@@ -34,6 +34,8 @@ async fn start(dir: &Path, name: &str, bootstrap: &str, wire_version: &str) -> N
         ("network.bootstrap", bootstrap),
         ("network.wire_version", wire_version),
         ("mining.nice", "0"),
+        // A ring stays a ring.
+        ("network.discovery", "false"),
     ] {
         flags.set("test", key, value).unwrap();
     }
