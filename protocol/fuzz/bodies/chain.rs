@@ -77,17 +77,17 @@ pub(super) fn compact_block(data: &[u8]) {
 }
 
 pub(super) fn status(data: &[u8]) {
-    let Some(status) = one_encoding(data, Status::decode, |status| codec::encode(status)) else { return };
+    let Some(status) = one_encoding(data, Status::decode, codec::encode) else { return };
     assert!(status.agent.len() <= 64 && status.chain_name.len() <= 32);
     assert!(status.agent.bytes().chain(status.chain_name.bytes()).all(|b| (0x20..0x7f).contains(&b)));
 }
 
 pub(super) fn request(data: &[u8]) {
-    one_encoding(data, Request::decode, |request| codec::encode(request));
+    one_encoding(data, Request::decode, codec::encode);
 }
 
 pub(super) fn response(data: &[u8]) {
-    one_encoding(data, Response::decode, |response| codec::encode(response));
+    one_encoding(data, Response::decode, codec::encode);
 }
 
 /// A file that is read holds parameters within bounds, and is written as a file that reads the same.

@@ -35,7 +35,8 @@ fn assembly(compact: &CompactBlock, known: &[(WireId, Arc<Record>)]) -> Assembly
 /// of which a block holds more than fit.
 #[test]
 fn a_full_block_of_gossiped_records_takes_less_than_ten_thousand_bytes() {
-    let made: [(&str, Box<dyn Fn(u64) -> Record>, usize); 4] = [
+    type Make = Box<dyn Fn(u64) -> Record>;
+    let made: [(&str, Make, usize); 4] = [
         ("smallest sealed", Box::new(|n| KIT.record(Kind::Aphr, n, 1)), COMPACT_BYTES_AIM),
         ("8 KiB sealed", Box::new(|n| KIT.record_of(Kind::Ehr, n, 1, 8 * 1024)), COMPACT_BYTES_AIM),
         ("epoch commit", Box::new(|n| KIT.record(Kind::EpochCommit, n, 1)), COMPACT_BYTES_AIM),
