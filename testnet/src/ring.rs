@@ -20,10 +20,10 @@ pub struct Place {
 /// use medring_testnet::ring::{Place, draw};
 /// let place = |words: &str| Place { words: words.into(), dot: "●".into() };
 /// assert_eq!(draw(&[place("ann"), place("bob"), place("cy")]), "
-///        ann
-///     ╭────●────╮
+///          ann
+///      ╭────●────╮
 /// cy  ●           ●  bob
-///     ╰─────────╯
+///      ╰─────────╯
 /// ".trim_start_matches('\n'));
 /// ```
 pub fn draw(places: &[Place]) -> String {
