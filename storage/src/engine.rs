@@ -65,8 +65,16 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
+    /// Whether a key is there.
+    fn holds(&self, column: Column, key: &[u8]) -> Result<bool, StorageError> {
+        Ok(self.get(column, key)?.is_some())
+    }
+
     /// Every key at or above `from` in ascending order, as of one moment, until `visit` breaks.
     fn scan(&self, column: Column, from: &[u8], visit: Visit<'_>) -> Result<(), StorageError>;
+
+    /// At least as many keys as a column holds, told without reading their values. Where no key was ever written twice, exact.
+    fn at_most(&self, column: Column) -> Result<u64, StorageError>;
 
     /// Writes all of `batch` or nothing. After an error the store must be opened anew to know which; [`StorageError::Full`] alone says that
     /// nothing was written, and that writing may go on once there is room.

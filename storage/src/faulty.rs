@@ -47,6 +47,14 @@ impl<E: Engine> Engine for FaultyEngine<E> {
         self.inner.get(column, key)
     }
 
+    fn holds(&self, column: Column, key: &[u8]) -> Result<bool, StorageError> {
+        self.inner.holds(column, key)
+    }
+
+    fn at_most(&self, column: Column) -> Result<u64, StorageError> {
+        self.inner.at_most(column)
+    }
+
     fn scan(&self, column: Column, from: &[u8], visit: Visit<'_>) -> Result<(), StorageError> {
         self.inner.scan(column, from, visit)
     }

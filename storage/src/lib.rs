@@ -14,6 +14,7 @@ mod reorg;
 mod rocks;
 pub mod schema;
 mod store;
+mod tally;
 mod values;
 
 pub use engine::{Batch, Durability, Engine, Operation, Visit};

@@ -39,6 +39,16 @@ impl Engine for MemoryEngine {
         Ok(columns[place(column)].get(key).cloned())
     }
 
+    fn holds(&self, column: Column, key: &[u8]) -> Result<bool, StorageError> {
+        let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(columns[place(column)].contains_key(key))
+    }
+
+    fn at_most(&self, column: Column) -> Result<u64, StorageError> {
+        let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(u64::try_from(columns[place(column)].len()).unwrap_or(u64::MAX))
+    }
+
     fn scan(&self, column: Column, from: &[u8], visit: Visit<'_>) -> Result<(), StorageError> {
         let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in

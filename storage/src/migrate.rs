@@ -2,6 +2,7 @@
 
 use crate::engine::{Batch, Durability, Engine};
 use crate::schema::{FORMAT_VERSION, meta};
+use crate::tally::Tally;
 use crate::{Column, StorageError};
 use medring_protocol::codec;
 
@@ -15,8 +16,18 @@ pub(crate) struct Step<E> {
 
 /// Every step there is.
 fn steps<E: Engine>() -> Vec<Step<E>> {
-    // Format 2 adds a key and columns, all of them empty at first.
-    vec![Step { from: 1, changes: |_| Ok(Batch::new()) }]
+    // Format 2 adds a key and columns, all of them empty at first; format 3 counts.
+    vec![
+        Step { from: 1, changes: |_| Ok(Batch::new()) },
+        Step {
+            from: 2,
+            changes: |engine| {
+                let mut batch = Batch::new();
+                Tally::count(engine)?.put(&mut batch);
+                Ok(batch)
+            },
+        },
+    ]
 }
 
 /// From format `found` to [`FORMAT_VERSION`]; refuses a newer one.

@@ -5,13 +5,15 @@ use crate::values::damaged;
 use crate::{Column, StorageError};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, ErrorKind,
-    IteratorMode, LogLevel, Options, WriteBatch, WriteOptions,
+    IteratorMode, LogLevel, Options, WriteBatch, WriteOptions, properties,
 };
+use std::ffi::CStr;
 use std::fs::{File, TryLockError};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Uncompressed blocks, index and filter blocks of all columns together, bytes.
 const BLOCK_CACHE_BYTES: usize = 16 << 20;
@@ -23,11 +25,18 @@ const BUFFERS_BYTES: usize = 16 << 20;
 const LOG_BYTES: u64 = 32 << 20;
 /// Files open at once.
 const OPEN_FILES: i32 = 128;
+/// Entries that are not yet in a file, and deletions among them.
+const IN_MEMORY: [&CStr; 4] = [
+    properties::NUM_ENTRIES_ACTIVE_MEM_TABLE,
+    properties::NUM_ENTRIES_IMM_MEM_TABLES,
+    properties::NUM_DELETES_ACTIVE_MEM_TABLE,
+    properties::NUM_DELETES_IMM_MEM_TABLES,
+];
 /// Left free on the disk, bytes: enough for RocksDB to finish what it has begun. A write that meets a full disk leaves it in
 /// a state which it tries to mend in the background, and where its assertions are on (Debian's) that aborts the process.
 const FREE_BYTES_MIN: u64 = 64 << 20;
 /// Held while the folder is open. RocksDB has a lock of its own; this one tells "in use" from other troubles. It is empty
-/// until a store was made.
+/// until something was written.
 const LOCK_FILE: &str = "medring.lock";
 
 /// RocksDB in one folder. Clones share it; the folder is free again when the last is dropped. After a write that
@@ -41,7 +50,9 @@ pub struct RocksEngine {
 struct Shared {
     // Fields are dropped in this order: the lock goes last.
     db: DB,
-    _lock: File,
+    lock: Mutex<File>,
+    /// Whether the lock file says that a store was made.
+    made: AtomicBool,
     /// What the first failed write said. RocksDB aborts the process when a log that failed is synced, so nothing is written
     /// after it: the store has to be opened anew.
     failed: OnceLock<String>,
@@ -63,7 +74,7 @@ impl RocksEngine {
     /// does not know, [`StorageError::Unusable`], [`StorageError::Full`], [`StorageError::Io`].
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, StorageError> {
         let folder = folder.as_ref();
-        let mut lock = lock(folder)?;
+        let lock = lock(folder)?;
         refuse_full_disk(folder, FREE_BYTES_MIN)?;
         let trouble = |e: std::io::Error| folder_error(folder, &e);
         let made = is_made(&lock).map_err(trouble)?;
@@ -74,13 +85,48 @@ impl RocksEngine {
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let columns = Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(&cache)));
         let db = DB::open_cf_descriptors(&options(), folder, columns).map_err(|e| open_error(folder, &e))?;
-        if !made {
-            lock.write_all(b"This folder holds a medring store.\n").map_err(trouble)?;
+        let shared = Shared {
+            db,
+            lock: Mutex::new(lock),
+            made: AtomicBool::new(made),
+            failed: OnceLock::new(),
+            filled: AtomicBool::new(false),
+        };
+        let engine = Self { shared: Arc::new(shared), free_bytes_min: FREE_BYTES_MIN };
+        if made && engine.is_empty()? {
+            // Damage may make RocksDB take an old store for a new one.
+            let problem = "nothing of what was written is in it".into();
+            return Err(StorageError::Unusable { folder: folder.to_owned(), problem });
         }
-        Ok(Self {
-            shared: Arc::new(Shared { db, _lock: lock, failed: OnceLock::new(), filled: AtomicBool::new(false) }),
-            free_bytes_min: FREE_BYTES_MIN,
-        })
+        Ok(engine)
+    }
+
+    fn is_empty(&self) -> Result<bool, StorageError> {
+        let mut empty = true;
+        for column in Column::ALL {
+            self.scan(column, &[], &mut |_, _| {
+                empty = false;
+                ControlFlow::Break(())
+            })?;
+        }
+        Ok(empty)
+    }
+
+    /// Notes, once something is written, that this folder is no new one any more.
+    fn mark_made(&self) -> Result<(), StorageError> {
+        if self.shared.made.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut lock = self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = |lock: &mut File| {
+            if !is_made(lock)? {
+                lock.write_all(b"This folder holds a medring store.\n")?;
+            }
+            Ok(())
+        };
+        mark(&mut lock).map_err(|e| folder_error(self.shared.db.path(), &e))?;
+        self.shared.made.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The same store, refusing to write where less than `bytes` would be left free on the disk; 64 MiB unless told.
@@ -240,6 +286,31 @@ impl Engine for RocksEngine {
         self.shared.db.get_cf(self.column(column)?, key).map_err(|e| read_error(column, key, &e))
     }
 
+    fn holds(&self, column: Column, key: &[u8]) -> Result<bool, StorageError> {
+        let found = self.shared.db.get_pinned_cf(self.column(column)?, key).map_err(|e| read_error(column, key, &e))?;
+        Ok(found.is_some())
+    }
+
+    fn at_most(&self, column: Column) -> Result<u64, StorageError> {
+        let (db, family) = (&self.shared.db, self.column(column)?);
+        // What is not in files yet comes first: what moves to one meanwhile counts twice then, and is not missed.
+        let mut memory = [0; 4];
+        for (place, name) in memory.iter_mut().zip(IN_MEMORY) {
+            *place = db.property_int_value_cf(family, name).map_err(|e| io_error(&e))?.unwrap_or(0);
+        }
+        let [active, waiting, active_deletions, waiting_deletions] = memory;
+        let told = db.property_value_cf(family, properties::AGGREGATED_TABLE_PROPERTIES);
+        let told = told.map_err(|e| io_error(&e))?.unwrap_or_default();
+        // "# data blocks=1; # entries=7; # deletions=2; …"; deletions are entries too.
+        let figure = |name: &str| {
+            let figure = told.split(';').find_map(|part| part.trim().strip_prefix(name));
+            let missing = || StorageError::Bug(format!("RocksDB does not say {name:?} of its files: {told:?}"));
+            figure.and_then(|figure| figure.parse::<u64>().ok()).ok_or_else(missing)
+        };
+        let entries = figure("# entries=")? + active + waiting;
+        Ok(entries.saturating_sub(figure("# deletions=")? + active_deletions + waiting_deletions))
+    }
+
     fn scan(&self, column: Column, from: &[u8], visit: Visit<'_>) -> Result<(), StorageError> {
         let mode = IteratorMode::From(from, Direction::Forward);
         let mut last = from.to_vec();
@@ -267,7 +338,8 @@ impl Engine for RocksEngine {
         // No disk has so much room.
         let least = if self.shared.filled.load(Ordering::Relaxed) { u64::MAX } else { self.free_bytes_min };
         refuse_full_disk(self.shared.db.path(), least)?;
-        self.unless_failed(|db| db.write_opt(writes, &options))
+        self.unless_failed(|db| db.write_opt(writes, &options))?;
+        self.mark_made()
     }
 
     fn sync(&self) -> Result<(), StorageError> {

@@ -3,11 +3,14 @@
 use medring_protocol::{BlockId, Gid};
 
 /// Format this version writes. A folder of an older one is migrated when opened, a newer one refused.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// (format, what it changed), ascending.
-pub const FORMAT_HISTORY: &[(u32, &str)] =
-    &[(1, "the first"), (2, "the journal of deep reorganisations, their reports, and the operator's marks")];
+pub const FORMAT_HISTORY: &[(u32, &str)] = &[
+    (1, "the first"),
+    (2, "the journal of deep reorganisations, their reports, and the operator's marks"),
+    (3, "the tally of keys in each column"),
+];
 
 /// A column (a column family in RocksDB): its own ordered map from key bytes to value bytes. Integers in keys are
 /// big-endian, so that their order is the order of keys; values are in the codec.
@@ -113,6 +116,8 @@ pub mod meta {
     pub const SEQUENCE: &[u8] = b"sequence";
     /// [`crate::Journal`]: a deep reorganisation under way; absent: none.
     pub const JOURNAL: &[u8] = b"journal";
+    /// u64 for each column but this one: keys it holds.
+    pub const TALLY: &[u8] = b"tally";
     /// Prefix of what the node stores under names of its own.
     pub const NODE: &[u8] = b"node/";
 }

@@ -78,8 +78,9 @@ fn a_newer_format_is_refused() {
 
 #[test]
 fn a_column_of_a_newer_version_is_refused() {
+    let net = Net::new(1);
     let folder = tempfile::tempdir().unwrap();
-    drop(RocksEngine::open(folder.path()).unwrap());
+    drop(ChainStore::open(RocksEngine::open(folder.path()).unwrap(), &net.params).unwrap());
     let mut options = rocksdb::Options::default();
     options.create_missing_column_families(true);
     let columns: Vec<_> = Column::ALL.iter().map(|c| c.name()).chain(["default", "inventions"]).collect();
@@ -104,7 +105,16 @@ fn a_full_disk_is_refused_before_it_is_full_and_room_lets_it_go_on() {
     assert_eq!(full.meta_get("fact").unwrap().unwrap(), b"1");
 }
 
-/// A folder as format 1 left it: no column and no key of format 2.
+#[test]
+fn a_folder_whose_process_died_before_its_first_write_is_a_new_one() {
+    let net = Net::new(1);
+    let folder = tempfile::tempdir().unwrap();
+    drop(RocksEngine::open(folder.path()).unwrap());
+    let store = ChainStore::open(RocksEngine::open(folder.path()).unwrap(), &net.params).unwrap();
+    assert_eq!(store.tip().unwrap().1, 0);
+}
+
+/// A folder as format 1 left it: no column and no key of a later format.
 #[test]
 fn a_folder_of_format_1_is_migrated_and_keeps_its_chain() {
     let net = Net::new(1);
@@ -114,6 +124,7 @@ fn a_folder_of_format_1_is_migrated_and_keeps_its_chain() {
     let (before, state) = (store.dump().unwrap(), store.state_hash().unwrap());
     let mut batch = Batch::new();
     batch.put(Column::Meta, schema::meta::FORMAT, 1u32.to_be_bytes());
+    batch.delete(Column::Meta, schema::meta::TALLY);
     engine.write(&batch, Durability::Synced).unwrap();
     drop((engine, store));
     let new = [Column::Marks, Column::Reorgs, Column::Leftovers, Column::Watched].map(Column::name);

@@ -38,7 +38,7 @@ impl<E: Engine> ChainStore<E> {
         if !new.is_empty() {
             batch.put(Column::Meta, meta::SEQUENCE, codec::encode(&sequence));
         }
-        self.write(&batch, durability)
+        self.write(batch, durability)
     }
 
     /// Stores a body, the keys it enrols, and the arrival numbers that came of it, in one batch.
@@ -65,7 +65,7 @@ impl<E: Engine> ChainStore<E> {
                 batch.put(Column::Directory, entry.keys.id().0, codec::encode(&entry.keys));
             }
         }
-        self.write(&batch, durability)
+        self.write(batch, durability)
     }
 
     /// Stores when branches became complete here.
@@ -75,7 +75,7 @@ impl<E: Engine> ChainStore<E> {
         for (id, arrival) in arrivals {
             changed.entry(*id).and_modify(|entry| entry.arrival = Some(*arrival));
         }
-        self.write(&headers_batch(&changed), Durability::Buffered)
+        self.write(headers_batch(&changed), Durability::Buffered)
     }
 
     /// Marks blocks as invalid, and says why; a reason given before stays.
@@ -85,7 +85,7 @@ impl<E: Engine> ChainStore<E> {
         for entry in changed.values_mut() {
             entry.invalid.get_or_insert_with(|| cut(reason, StoredHeader::REASON_BYTES_MAX));
         }
-        self.write(&headers_batch(&changed), Durability::Buffered)
+        self.write(headers_batch(&changed), Durability::Buffered)
     }
 
     /// Takes the marks back, for an operator who reconsiders.
@@ -95,7 +95,7 @@ impl<E: Engine> ChainStore<E> {
         for entry in changed.values_mut() {
             entry.invalid = None;
         }
-        self.write(&headers_batch(&changed), Durability::Buffered)
+        self.write(headers_batch(&changed), Durability::Buffered)
     }
 
     /// Forgets blocks that are off the best chain, header, body and mark. Those above one must be forgotten before it or with
@@ -114,7 +114,7 @@ impl<E: Engine> ChainStore<E> {
             batch.delete(Column::Bodies, schema::height_id(*height, id));
             batch.delete(Column::Marks, id.0);
         }
-        self.write(&batch, Durability::Buffered)
+        self.write(batch, Durability::Buffered)
     }
 
     /// The stored headers of `ids`, to be changed.

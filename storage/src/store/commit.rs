@@ -103,7 +103,7 @@ impl<E: Engine> ChainStore<E> {
             self.pool_put(&mut batch, entry);
         }
         self.write_reorg_tables(&mut batch, reorg);
-        self.write(&batch, durability)
+        self.write(batch, durability)
     }
 
     fn need_block(&self, id: &BlockId) -> Result<Block, StorageError> {

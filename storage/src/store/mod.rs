@@ -14,6 +14,7 @@ pub use dump::DumpEntry;
 
 use crate::engine::{Batch, Durability, Engine};
 use crate::schema::{self, FORMAT_VERSION, meta};
+use crate::tally::Tally;
 use crate::values::{damaged, read};
 use crate::{Column, StorageError, StoredHeader, migrate};
 use medring_protocol::block::Block;
@@ -60,6 +61,7 @@ impl<E: Engine> ChainStore<E> {
             }
         }
         let (id, height) = store.check_tip()?;
+        Tally::stored(&store.engine)?.check(&store.engine)?;
         tracing::debug!(%chain, tip = %id, height, "opened the store");
         Ok(store)
     }
@@ -76,6 +78,7 @@ impl<E: Engine> ChainStore<E> {
         batch.put(Column::Headers, id.0, codec::encode(&entry));
         batch.put(Column::Bodies, schema::height_id(0, &id), genesis.encode());
         batch.put(Column::Heights, 0u64.to_be_bytes(), id.0);
+        Tally::default().add_to(&self.engine, &mut batch)?;
         self.engine.write(&batch, Durability::Synced)
     }
 
@@ -141,8 +144,13 @@ impl<E: Engine> ChainStore<E> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StorageError> {
-        if batch.is_empty() { Ok(()) } else { self.engine.write(batch, durability) }
+    /// Writes a batch and what it makes of the tally. Ask for [`Self::writer`] before.
+    fn write(&self, mut batch: Batch, durability: Durability) -> Result<(), StorageError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        Tally::stored(&self.engine)?.add_to(&self.engine, &mut batch)?;
+        self.engine.write(&batch, durability)
     }
 }
 

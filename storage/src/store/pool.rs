@@ -26,16 +26,18 @@ impl<E: Engine> ChainStore<E> {
     /// Stores a waiting record, in place of one of the same RecordId, buffered. To acknowledge it as safe from a power cut,
     /// [`ChainStore::sync`] first.
     pub fn put_pool(&self, entry: &PoolEntry) -> Result<(), StorageError> {
+        let _writer = self.writer();
         let mut batch = Batch::new();
         self.pool_put(&mut batch, entry);
-        self.write(&batch, Durability::Buffered)
+        self.write(batch, Durability::Buffered)
     }
 
     /// Removes records that wait no more, buffered.
     pub fn remove_pool(&self, ids: &[RecordId]) -> Result<(), StorageError> {
+        let _writer = self.writer();
         let mut batch = Batch::new();
         pool_remove(&mut batch, ids);
-        self.write(&batch, Durability::Buffered)
+        self.write(batch, Durability::Buffered)
     }
 
     pub(super) fn pool_put(&self, batch: &mut Batch, entry: &PoolEntry) {

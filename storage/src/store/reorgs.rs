@@ -95,9 +95,10 @@ impl<E: Engine> ChainStore<E> {
 
     /// Stores what the operator says of blocks; `None` takes it back. Synced: the operator is told.
     pub fn put_marks(&self, marks: &[(BlockId, Option<Mark>)]) -> Result<(), StorageError> {
+        let _writer = self.writer();
         let mut batch = Batch::new();
         write_all(&mut batch, Column::Marks, marks, |id| id.0.to_vec());
-        self.write(&batch, Durability::Synced)
+        self.write(batch, Durability::Synced)
     }
 
     fn table<K, V: DeserializeOwned>(

@@ -79,6 +79,14 @@ impl Engine for Disk {
         self.memory.get(column, key)
     }
 
+    fn holds(&self, column: Column, key: &[u8]) -> Result<bool, StorageError> {
+        self.memory.holds(column, key)
+    }
+
+    fn at_most(&self, column: Column) -> Result<u64, StorageError> {
+        self.memory.at_most(column)
+    }
+
     fn scan(&self, column: Column, from: &[u8], visit: Visit<'_>) -> Result<(), StorageError> {
         self.memory.scan(column, from, visit)
     }
