@@ -12,6 +12,8 @@ CARGO ?= cargo
 DEMO_ARGS ?=
 # For `make bench`, e.g. BENCH_ARGS='-- ladder'.
 BENCH_ARGS ?=
+# For `make soak`, e.g. SOAK='tests fuzz'.
+SOAK ?=
 # The folder cargo builds into, wherever the user's configuration puts it.
 TARGET_DIR = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
@@ -57,8 +59,8 @@ components:
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 \
 	  || rustup component add rustfmt clippy
 
-soak: deps ## The long figures: every `soak` test target with MEDRING_SOAK=1, written to docs/runs/.
-	@.ci/soak
+soak: deps ## The long figures, written to docs/runs/ (hours); SOAK='tests', 'fuzz' or 'mutate' picks a part.
+	@.ci/soak $(SOAK)
 
 bench: deps ## The benchmarks, as ratios to a named baseline (release profile); BENCH_ARGS='-- NAME' picks one.
 	$(CARGO) bench -p medring-benches --locked $(BENCH_ARGS)

@@ -45,6 +45,23 @@ pub(crate) struct Net {
     folder: TempDir,
 }
 
+/// Of each node's log, when a test fails: its folder goes with it.
+const LOG_LINES: usize = 80;
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for node in &self.net.state().nodes {
+            let log = std::fs::read_to_string(node.log()).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(LOG_LINES)..];
+            eprintln!("--- the end of the log of {}\n{}", node.name, tail.join("\n"));
+        }
+    }
+}
+
 impl std::ops::Deref for Net {
     type Target = Testnet;
     fn deref(&self) -> &Testnet {

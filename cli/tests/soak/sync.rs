@@ -55,7 +55,7 @@ impl Fixture {
         let kit = Kit::new(seed());
         // A chain id is a hash of all parameters; the first number is of the way in which the fixture is made.
         let Shape { full, records, empty } = shape;
-        let name = format!("chain-1-{}-{full}-{records}-{empty}", kit.chain.short());
+        let name = format!("chain-2-{}-{full}-{records}-{empty}", kit.chain.short());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let fixture = Self { folder, shape, kit };
         if !fixture.folder.is_dir() {

@@ -105,7 +105,7 @@ impl Testnet {
                 let status: Value = client.get(&group_path(group, "")).map_err(|e| e.to_string())?;
                 let active = &status["active"];
                 let there = active["epoch"].as_u64() == Some(epoch) && active["is_final"] == true;
-                let told = || format!("active {active}, attempt {}, stopped {}", status["attempt"], status["stopped"]);
+                let told = || format!("the status {status}");
                 if there { Ok(active.clone()) } else { Err(told()) }
             })?;
             let this = EpochSeen {
