@@ -4,6 +4,7 @@
 pub mod checkers;
 pub mod client;
 pub mod demo;
+mod hearing;
 pub mod procs;
 pub mod ring;
 pub mod scenario;

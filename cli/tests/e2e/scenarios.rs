@@ -1,4 +1,5 @@
-//! Scenarios on real processes: the shipped ones, and what a user sees of one that fails or cannot be read.
+//! Scenarios on real processes: the shipped ones, and what a user sees of one that fails or cannot be read, there and in the
+//! simulator.
 
 use super::harness::{medring, processes_of};
 use medring_testnet::scenario::SHIPPED;
@@ -50,6 +51,64 @@ fn a_scenario_that_fails_says_where_and_leaves_its_logs() {
     std::fs::write(&file, "about = \"x\"\nnodes = 1\nsteps = [\n  { mien = {} },\n]\n").unwrap();
     medring(["testnet", "run", file.to_str().unwrap()]).fails(65, &["wrong, line 4", "mien"]);
     medring(["testnet", "run", "no-such-scenario"]).fails(66, &["no-such-scenario", "--list"]);
+}
+
+#[test]
+fn an_operators_word_is_a_step_on_processes_and_in_the_simulator() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("word.toml");
+    let text = "about = \"x\"\nnodes = 2\nsteps = [
+      { mine = { nodes = [0], blocks = 2 } }, { agree = { within_s = 60 } }, { remember = { block = \"b\", node = 1 } },
+      { invalidate = { block = \"b\", node = 1 } }, { left = { block = \"b\", nodes = [1] } }, { holds = { block = \"b\", nodes = [0] } },
+      { height = { nodes = [1], at_least = 2, at_most = 2 } },
+      { reconsider = { block = \"b\", node = 1 } }, { agree = { within_s = 60 } }, { holds = { block = \"b\" } },
+    ]\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let on_processes = run(file, folder.path());
+    assert_eq!(on_processes.code, Some(0), "{}", on_processes.out);
+    let simulated = medring(["testnet", "run", file, "--sim", "--json"]).ok();
+    let told = |ran: &super::harness::Ran| {
+        let steps = ran.json()["steps"].as_array().unwrap().clone();
+        steps.iter().map(|step| step["what"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&simulated), told(&on_processes), "one file, the same steps");
+}
+
+#[test]
+fn a_scenario_in_the_simulator_is_told_as_on_processes_and_twice_the_same() {
+    let text = medring(["testnet", "run", "majority-rejoin", "--sim"]).ok();
+    assert!(
+        text.out.contains("majority-rejoin passed: 21 steps in") && text.out.contains("(simulator, seed 7)"),
+        "{}",
+        text.out
+    );
+    assert!(text.out.contains("0 1 2 3 4 | 5 6: each group on a tip of its own"), "{}", text.out);
+    let told = |seed| medring(["testnet", "run", "fork-race", "--sim", "--json", "--seed", seed]).ok().out;
+    let first = told("3");
+    assert_eq!(first, told("3"));
+    assert_ne!(first, told("4"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.toml");
+    let write = |step: &str| {
+        std::fs::write(
+            &file,
+            format!(
+                "about = \"x\"\nnodes = 1\nsteps = [\n  {{ mine = {{ nodes = [0], blocks = 2 }} }},\n  {step},\n]\n"
+            ),
+        )
+        .unwrap()
+    };
+    let run = || medring(["testnet", "run", file.to_str().unwrap(), "--sim", "--json"]);
+    write("{ height = { at_most = 2 } }");
+    let ran = run();
+    let report = ran.json();
+    assert_eq!((ran.code, &report["world"]), (Some(1), &Value::from("simulator")), "{}", ran.out);
+    assert_eq!(report["steps"][1]["problem"], "node 0: height is 3, not 2 or less");
+    write("{ metric = { name = \"medring_hash_rate\", at_least = 1 } }");
+    run().fails(65, &["wrong, line 5", "medring_hash_rate", "without --sim"]);
+    medring(["testnet", "run", "fork-race", "--sim", "--keep"]).fails(2, &["--keep"]);
 }
 
 /// What the page shows of `medring testnet run majority-rejoin`: its steps in words, and the verdict.

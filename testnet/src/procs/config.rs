@@ -1,6 +1,6 @@
 //! From a few wishes to a genesis file and a configuration per node.
 
-use crate::scenario::NodeSettings;
+use crate::scenario::{NodeSettings, chain};
 use medring_protocol::identity::{IdentitySecret, PublicKeys, Role};
 use medring_protocol::limits::RECORD_BYTES_MAX;
 use medring_protocol::params::{Params, Purpose, Quotas};
@@ -114,12 +114,12 @@ pub(super) fn params(options: &UpOptions, authority: PublicKeys, genesis_time_ms
         genesis_target: if options.mine { target(options.nodes.len(), options.block_time_ms) } else { limit_target },
         limit_target,
         retarget: options.mine,
-        future_limit_ms: (options.block_time_ms * 72 / 20).min(10_000),
-        stamp_granularity_ms: 1000,
-        stamp_window_ms: 120_000,
-        expiry_window_heights: 10_000,
+        future_limit_ms: chain::future_limit_ms(options.block_time_ms),
+        stamp_granularity_ms: chain::STAMP_GRANULARITY_MS,
+        stamp_window_ms: chain::STAMP_WINDOW_MS,
+        expiry_window_heights: chain::EXPIRY_WINDOW_HEIGHTS,
         quota_bytes: Quotas { authority: quota, healthcare_center: quota, doctor: quota, patient: quota },
-        confirmations: 3,
+        confirmations: chain::CONFIRMATIONS,
         pad_min_bytes: 1024,
         authorities: vec![authority],
     }

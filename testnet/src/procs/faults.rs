@@ -7,7 +7,8 @@
 use super::process::ProcessId;
 use super::testnet::{END_WITHIN, Testnet, TestnetError, io};
 use super::wait::until_in_any_case;
-use medring_node::faults::{Behaviour, Faults, Hearing};
+use crate::hearing::set_rule;
+use medring_node::faults::{Behaviour, Faults};
 use serde_json::{Value, json};
 
 /// Begins what [`Testnet::crash_after`] adds to a configuration.
@@ -103,7 +104,7 @@ impl Testnet {
         nodes.iter().try_for_each(|i| {
             self.change_faults(*i, |faults| {
                 faults.seed = self.state().seed.wrapping_add(*i as u64);
-                whose.iter().for_each(|from| rule(&mut faults.hearing, from.as_deref(), delay_ms, loss_percent));
+                whose.iter().for_each(|from| set_rule(&mut faults.hearing, from.as_deref(), delay_ms, loss_percent));
             })
         })
     }
@@ -190,39 +191,5 @@ impl Testnet {
             self.kill(i)?;
         }
         self.start(i)
-    }
-}
-
-/// Sets what is said of one speaker; a rule that says nothing any more goes.
-fn rule(hearing: &mut Vec<Hearing>, from: Option<&str>, delay_ms: Option<u64>, loss_percent: Option<u8>) {
-    let old =
-        hearing.iter().position(|rule| rule.from.as_deref() == from).map(|at| hearing.remove(at)).unwrap_or_default();
-    let rule = Hearing {
-        from: from.map(str::to_owned),
-        delay_ms: delay_ms.unwrap_or(old.delay_ms),
-        loss_percent: loss_percent.unwrap_or(old.loss_percent),
-    };
-    match (rule.delay_ms, rule.loss_percent, from) {
-        (0, 0, None) => {}
-        // The last rule that fits counts, so what holds for everybody stands first.
-        (_, _, None) => hearing.insert(0, rule),
-        _ => hearing.push(rule),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_for_everybody_stands_before_those_for_single_speakers() {
-        let mut hearing = Vec::new();
-        rule(&mut hearing, Some("a"), Some(5), None);
-        rule(&mut hearing, None, Some(9), None);
-        rule(&mut hearing, Some("a"), None, Some(50));
-        let told: Vec<_> = hearing.iter().map(|r| (r.from.as_deref(), r.delay_ms, r.loss_percent)).collect();
-        assert_eq!(told, [(None, 9, 0), (Some("a"), 5, 50)]);
-        rule(&mut hearing, None, Some(0), Some(0));
-        assert_eq!(hearing.len(), 1);
     }
 }

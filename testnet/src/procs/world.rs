@@ -4,7 +4,7 @@ use super::config::{UpOptions, identity, rng};
 use super::guard::Guarded;
 use super::testnet::{Progress, Testnet, TestnetError, now_ms};
 use super::wait::interrupted;
-use crate::scenario::{Action, Scenario, Told, World};
+use crate::scenario::{Action, Scenario, Told, Word, World};
 use medring_node::wallet::{Draft, Moment, seal_record};
 use medring_protocol::deid::Policy;
 use medring_protocol::fhir::Bundle;
@@ -172,6 +172,15 @@ impl World for ProcsWorld {
             Action::Behave { node, r#as } => told(self.net.behave(*node, *r#as)),
             Action::Connect { node, to } => told(self.net.connect(*node, *to)),
         }
+    }
+
+    fn order(&mut self, node: usize, word: Word, block: &BlockId) -> Told<()> {
+        let path = match word {
+            Word::Invalidate => "/v1/chain/invalidate",
+            Word::Reconsider => "/v1/chain/reconsider",
+        };
+        let _tip: Value = told(told(self.net.client(node))?.post(path, &json!({ "id": block })))?;
+        Ok(())
     }
 
     fn is_alive(&mut self, node: usize) -> Told<bool> {

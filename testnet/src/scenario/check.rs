@@ -98,6 +98,10 @@ impl Names {
                 self.blocks.insert(block.clone());
                 Ok(())
             }
+            Step::Order { block, node: of, .. } => {
+                node(*of, self.nodes)?;
+                known("block", block, &self.blocks, "remember")
+            }
         }
     }
 

@@ -3,9 +3,11 @@
 //! [`Scenario::parse`] reads the file and checks every name and number in it, [`run()`] plays it on a [`World`], and
 //! [`Report`] tells what was seen after each step. The format stands in `docs/testnet.md`.
 
+pub(crate) mod chain;
 mod check;
 mod error;
 mod file;
+mod keys;
 mod report;
 mod run;
 mod shipped;
@@ -18,7 +20,7 @@ pub use file::{Links, NodeSettings, Placed, Scenario};
 pub use report::{Report, Seen, StepReport};
 pub use run::run;
 pub use shipped::{SHIPPED, shipped};
-pub use step::{Action, Condition, Nodes, Step};
+pub use step::{Action, Condition, Nodes, Step, Word};
 pub use world::{Told, World};
 
 #[cfg(test)]

@@ -58,6 +58,9 @@ impl<'a, W: World> Run<'a, W> {
             Step::Remember { block, node } => self.world.tip(*node).map(|(id, _)| {
                 self.blocks.insert(block, id);
             }),
+            Step::Order { word, block, node } => {
+                self.remembered(block).and_then(|id| self.world.order(*node, *word, &id))
+            }
         };
         let nodes = (0..self.standing.len()).map(|node| self.look(node)).collect();
         StepReport {
@@ -199,8 +202,12 @@ impl<'a, W: World> Run<'a, W> {
         self.each(nodes, |w, i| within(what, number(look(w, i)?), least.map(number), most.map(number)))
     }
 
+    fn remembered(&self, name: &str) -> Told<BlockId> {
+        self.blocks.get(name).copied().ok_or_else(|| format!("block {name:?} was not remembered"))
+    }
+
     fn block(&mut self, nodes: &Nodes, name: &str, wanted: bool) -> Told<()> {
-        let id = *self.blocks.get(name).ok_or_else(|| format!("block {name:?} was not remembered"))?;
+        let id = self.remembered(name)?;
         self.each(nodes, |w, i| match (w.holds(i, &id)?, wanted) {
             (is, wanted) if is == wanted => Ok(()),
             (true, _) => Err(format!("block {name:?} is on its best chain")),

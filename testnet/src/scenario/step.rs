@@ -1,9 +1,7 @@
 //! What a step can say: something is done, something must hold, or something is remembered.
 
 use medring_node::faults::Behaviour;
-use serde::de::value::EnumAccessDeserializer;
-use serde::de::{EnumAccess, IntoDeserializer, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 /// One line of a scenario: a table with one key, `{ mine = { nodes = [0], blocks = 3 } }`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +17,24 @@ pub enum Step {
         /// Whose tip.
         node: usize,
     },
+    /// The operator of a node says a word on a remembered block.
+    Order {
+        /// The word.
+        word: Word,
+        /// The block's name.
+        block: String,
+        /// Whose operator.
+        node: usize,
+    },
+}
+
+/// What an operator says of a block, to one node alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Neither this block nor one above it is to be chosen.
+    Invalidate,
+    /// What speaks against this block, or one below or above it, is taken back.
+    Reconsider,
 }
 
 /// Some nodes; where a step does not say which, all honest nodes that run and are not paused.
@@ -297,97 +313,5 @@ impl Condition {
             | Self::Alive { within_s, .. }
             | Self::Ended { within_s, .. } => *within_s,
         }
-    }
-}
-
-/// Every key that a step may have: what is done, then what is remembered, then what must hold.
-const KEYS: &[&str] = &[
-    "start",
-    "stop",
-    "kill",
-    "restart",
-    "pause",
-    "resume",
-    "partition",
-    "heal",
-    "delay",
-    "loss",
-    "clock_skew",
-    "disk_full",
-    "disk_room",
-    "mine",
-    "submit",
-    "behave",
-    "connect",
-    "remember",
-    "height",
-    "grown",
-    "agree",
-    "apart",
-    "confirmed",
-    "holds",
-    "left",
-    "peers",
-    "reorg",
-    "branches",
-    "banned",
-    "not_banned",
-    "metric",
-    "alive",
-    "ended",
-];
-/// So many of them are what is done.
-const ACTIONS: usize = 17;
-
-/// The one key of [`Step::Remember`].
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Memory {
-    Remember { block: String, node: usize },
-}
-
-/// A key that was read already, put back before its value.
-struct Keyed<V> {
-    key: String,
-    value: V,
-}
-
-impl<'de, V: serde::de::VariantAccess<'de>> EnumAccess<'de> for Keyed<V> {
-    type Error = V::Error;
-    type Variant = V;
-
-    fn variant_seed<S: serde::de::DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, V), V::Error> {
-        Ok((seed.deserialize(self.key.into_deserializer())?, self.value))
-    }
-}
-
-struct Steps;
-
-impl<'de> Visitor<'de> for Steps {
-    type Value = Step;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a table with one key, for example { mine = { nodes = [0], blocks = 3 } }")
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, step: A) -> Result<Step, A::Error> {
-        let (key, value) = step.variant::<String>()?;
-        let Some(which) = KEYS.iter().position(|known| *known == key) else {
-            return Err(serde::de::Error::unknown_variant(&key, KEYS));
-        };
-        let whole = EnumAccessDeserializer::new(Keyed { key, value });
-        match which {
-            0..ACTIONS => Action::deserialize(whole).map(Step::Act),
-            ACTIONS => {
-                Memory::deserialize(whole).map(|Memory::Remember { block, node }| Step::Remember { block, node })
-            }
-            _ => Condition::deserialize(whole).map(Step::Expect),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Step {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_enum("Step", KEYS, Steps)
     }
 }

@@ -1,6 +1,6 @@
 //! Steps in words, as reports show them.
 
-use super::step::{Action, Condition, Nodes, Step};
+use super::step::{Action, Condition, Nodes, Step, Word};
 use std::fmt;
 
 /// `0 1 2`.
@@ -52,6 +52,12 @@ impl fmt::Display for Step {
             Self::Act(action) => action.fmt(f),
             Self::Expect(condition) => condition.fmt(f),
             Self::Remember { block, node } => write!(f, "the tip of node {node} is {block:?}"),
+            Self::Order { word: Word::Invalidate, block, node } => {
+                write!(f, "node {node} is told not to choose {block:?}")
+            }
+            Self::Order { word: Word::Reconsider, block, node } => {
+                write!(f, "node {node} is told to choose {block:?} like any other")
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ struct Table {
     tips: BTreeMap<usize, (BlockId, u64)>,
     dead: Vec<usize>,
     done: Vec<Action>,
+    orders: Vec<(usize, Word, BlockId)>,
 }
 
 impl World for Table {
@@ -56,6 +57,11 @@ impl World for Table {
             Action::DiskFull { .. } => return Err("it has no disk".into()),
             _ => {}
         }
+        Ok(())
+    }
+
+    fn order(&mut self, node: usize, word: Word, block: &BlockId) -> Told<()> {
+        self.orders.push((node, word, *block));
         Ok(())
     }
 
@@ -120,15 +126,15 @@ fn every_key_of_a_step_is_read_and_told() {
       { clock_skew = { node = 1, ms = -5000 } }, { disk_full = { node = 1 } }, { disk_room = { node = 1 } },
       { mine = { nodes = [0, 1], blocks = 2 } }, { submit = { node = 1, records = "a", count = 1 } },
       { behave = { node = 2, as = "liar" } }, { connect = { node = 0, to = 1 } },
-      { remember = { block = "b", node = 0 } },
-      { height = { at_least = 1 } }, { grown = { blocks = 1, within_s = 1 } }, { agree = {} },
+      { remember = { block = "b", node = 0 } }, { invalidate = { block = "b", node = 1 } },
+      { reconsider = { block = "b", node = 1 } }, { height = { at_least = 1 } }, { grown = { blocks = 1, within_s = 1 } }, { agree = {} },
       { apart = { groups = [[0], [1]] } }, { confirmed = { records = "a", depth = 2 } }, { holds = { block = "b" } },
       { left = { block = "b" } }, { peers = { at_most = 1 } }, { reorg = { at_most = 1 } }, { branches = { at_least = 1 } },
       { banned = { node = 2 } }, { not_banned = { node = 1, by = [0] } }, { metric = { name = "height", at_least = 0.5 } },
       { alive = {} }, { ended = { node = 1 } },
     "#;
     let scenario = parse(steps).unwrap();
-    assert_eq!(scenario.steps.len(), 33);
+    assert_eq!(scenario.steps.len(), 35);
     let told: Vec<String> = scenario.steps.iter().map(|placed| placed.step.to_string()).collect();
     assert_eq!(told[6], "partition 0 1 | 2");
     assert_eq!(told[10], "the clock of node 1 is -5000 ms off");
@@ -170,6 +176,8 @@ fn what_a_step_says_has_bounds_and_names_are_known() {
         ("{ submit = { node = 0, records = \"A b\", count = 1 } }", "a-z"),
         ("{ confirmed = { records = \"a\" } }", "`submit` does"),
         ("{ holds = { block = \"a\" } }", "`remember` does"),
+        ("{ invalidate = { block = \"a\", node = 0 } }", "`remember` does"),
+        ("{ remember = { block = \"a\", node = 0 } }, { reconsider = { block = \"a\", node = 3 } }", "no node 3"),
         ("{ height = {} }", "at_least or at_most"),
         ("{ height = { at_least = 3, at_most = 2 } }", "above"),
         ("{ apart = { groups = [[0, 1]] } }", "two groups"),
@@ -267,4 +275,17 @@ fn links_are_to_all_in_a_ring_or_as_a_node_says() {
     assert_eq!(links(""), [vec![1, 2], vec![0, 2], vec![0]]);
     assert_eq!(links("links = \"ring\""), [vec![1], vec![2], vec![0]]);
     assert_eq!(links("links = \"none\""), [vec![], vec![], vec![0]]);
+}
+
+#[test]
+fn an_operators_word_is_on_the_remembered_block() {
+    let scenario = parse(
+        "{ mine = { nodes = [1], blocks = 2 } }, { remember = { block = \"b\", node = 1 } }, { mine = { nodes = [1], blocks = 1 } },
+         { invalidate = { block = \"b\", node = 0 } }, { reconsider = { block = \"b\", node = 2 } }",
+    )
+    .unwrap();
+    let mut table = Table::default();
+    assert!(run(&scenario, &mut table, &mut |_| {}).passed);
+    let block = BlockId([2; 32]);
+    assert_eq!(table.orders, [(0, Word::Invalidate, block), (2, Word::Reconsider, block)]);
 }

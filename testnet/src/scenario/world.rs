@@ -1,6 +1,6 @@
 //! What a scenario is played on: real processes, or the simulator.
 
-use super::step::Action;
+use super::step::{Action, Word};
 use medring_protocol::BlockId;
 
 /// What a world tells, or why it cannot: a sentence for people.
@@ -22,6 +22,9 @@ pub trait World {
     /// Does something, and returns once it is done: a killed node is gone, a cut link is down, a mined block is on its miner's
     /// best chain, a submitted record is on its node's disk.
     fn act(&mut self, action: &Action) -> Told<()>;
+
+    /// The operator of a node says a word on a block; when this returns, its best chain is the one that follows from it.
+    fn order(&mut self, node: usize, word: Word, block: &BlockId) -> Told<()>;
 
     /// Whether a node's process runs; also asked of nodes that do not.
     fn is_alive(&mut self, node: usize) -> Told<bool>;

@@ -1,6 +1,7 @@
 //! The disk of a simulated node: a store in memory that knows which writes a power cut would take away.
 
 use medring_storage::{Batch, Column, Durability, Engine, MemoryEngine, StorageError, Visit};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a disk does that no disk should: the broken rules of [`super::Broken`] that lie below the core.
@@ -20,6 +21,7 @@ pub(super) struct Disk {
     /// For each batch not synced yet, oldest first: what takes it back.
     unsynced: Arc<Mutex<Vec<Batch>>>,
     flaws: DiskFlaws,
+    full: Arc<AtomicBool>,
 }
 
 impl Disk {
@@ -29,7 +31,12 @@ impl Disk {
 
     /// A copy that shares nothing: the disk as it is now, all of it synced.
     pub(super) fn fork(&self) -> Self {
-        Self { memory: self.memory.fork(), unsynced: Arc::default(), flaws: self.flaws }
+        Self { memory: self.memory.fork(), flaws: self.flaws, ..Self::default() }
+    }
+
+    /// From now on there is no room for a further write, or there is again.
+    pub(super) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
     }
 
     fn unsynced(&self) -> MutexGuard<'_, Vec<Batch>> {
@@ -92,6 +99,9 @@ impl Engine for Disk {
     }
 
     fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StorageError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(StorageError::Full { problem: "the scenario says so".into() });
+        }
         if self.flaws.keeps_locations {
             let spoiled = self.spoiled(batch);
             return self.memory.write(&spoiled, durability);

@@ -1,7 +1,7 @@
 //! What is going to happen, by time and then by the order in which it was scheduled.
 
 use super::network::Parcel;
-use medring_node::core::{JobId, Peer};
+use medring_node::core::{JobId, Peer, RequestId};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -30,6 +30,10 @@ pub(super) enum What {
     Fault { index: usize, begins: bool },
     /// A dead node comes back.
     Restart { node: usize },
+    /// In a scenario: something that a node hears late is due.
+    Hear { node: usize, life: u64 },
+    /// In a scenario: a node learns that a question of its own has no answer.
+    Broken { node: usize, life: u64, peer: Peer, id: RequestId },
 }
 
 struct Event {

@@ -48,6 +48,13 @@ pub(super) fn rules(deed: Deed) -> RuleSet {
 }
 
 impl Simulation {
+    /// A block that nobody of the network found reaches a node.
+    pub(super) fn give_block(&mut self, node: usize, block: &Block) {
+        let gossip = super::traffic::gossip(Topic::Blocks, block.encode());
+        let message = self.nodes[node].new_message(gossip.clone(), None);
+        self.input(node, Input::Gossip { peer: NOBODY, message, topic: Topic::Blocks, bytes: gossip.bytes.clone() });
+    }
+
     fn deed(&self, node: usize) -> Option<Deed> {
         self.nodes[node].evil.as_ref().map(|evil| evil.deed)
     }
@@ -209,9 +216,7 @@ impl Simulation {
             (header.target, header.miner_tag) = (template.target, template.miner_tag);
         });
         self.say(node, format_args!("lies by {lie} in {} at {}", block.id(), template.height));
-        let gossip = super::traffic::gossip(Topic::Blocks, block.encode());
-        let message = self.nodes[node].new_message(gossip.clone(), None);
-        self.input(node, Input::Gossip { peer: NOBODY, message, topic: Topic::Blocks, bytes: gossip.bytes.clone() });
+        self.give_block(node, &block);
         true
     }
 

@@ -7,7 +7,8 @@
 //! bound, no honest node blamed, and a restart that changes nothing. [`hunt()`] does so with random faults, seed after seed,
 //! and makes the list of one that fails as short as it gets.
 //!
-//! Two runs of one configuration give the same log, byte for byte: [`SimReport::log_hash`].
+//! Two runs of one configuration give the same log, byte for byte: [`SimReport::log_hash`]. [`SimWorld`] plays scenario files
+//! on such a network.
 //!
 //! ```
 //! use medring_testnet::sim::{SimConfig, Simulation};
@@ -38,6 +39,7 @@ mod node;
 mod outputs;
 mod report;
 mod run;
+mod scene;
 mod shrink;
 mod stats;
 mod theory;
@@ -54,6 +56,7 @@ pub use hunt::{Found, Hunt, hunt, run_one, search};
 pub use misfortune::random_faults;
 pub use network::REGION_DELAYS_MS;
 pub use report::{RecordCounts, Reorgs, SimFailure, SimReport, Stale};
+pub use scene::SimWorld;
 pub use shrink::shrink;
 pub use stats::{Delays, Sent};
 
@@ -106,6 +109,8 @@ pub struct Simulation {
     /// Blocks mined and submissions go on until then.
     busy_until_ms: u64,
     stats: stats::Stats,
+    /// What a scenario makes of all this, where one is played.
+    scene: Option<scene::Scene>,
     /// The first thing that went wrong.
     problem: Option<String>,
 }
@@ -117,6 +122,19 @@ impl Simulation {
     /// A fault names a node that is not there. (A store that cannot be opened does not happen in memory.)
     pub fn new(config: SimConfig) -> Result<Self, SimFailure> {
         let kit = Kit::new(config.seed);
+        let mut sim = Self::empty(config, kit)?;
+        for node in 0..sim.nodes.len() {
+            sim.start_node(node, u64::MAX).map_err(|e| sim.failure(e.to_string()))?;
+        }
+        sim.lay_links();
+        sim.schedule_faults();
+        sim.schedule_block(1);
+        sim.queue.push(sim.start_ms + 1_000, What::Submit);
+        Ok(sim)
+    }
+
+    /// The nodes, none of which lives yet, and no links.
+    fn empty(config: SimConfig, kit: Kit) -> Result<Self, SimFailure> {
         let start_ms = testkit::GENESIS_TIME_MS + 60_000;
         let mut sim = Self {
             rng: ChaCha12Rng::seed_from_u64(config.seed),
@@ -139,6 +157,7 @@ impl Simulation {
             little_work: Vec::new(),
             busy_until_ms: start_ms + config.busy_ms,
             stats: stats::Stats::default(),
+            scene: None,
             problem: None,
             kit,
             config,
@@ -147,12 +166,7 @@ impl Simulation {
         for i in 0..sim.config.nodes {
             let node = sim.make_node(i);
             sim.nodes.push(node);
-            sim.start_node(i, u64::MAX).map_err(|e| sim.failure(e.to_string()))?;
         }
-        sim.lay_links();
-        sim.schedule_faults();
-        sim.schedule_block(1);
-        sim.queue.push(start_ms + 1_000, What::Submit);
         Ok(sim)
     }
 

@@ -62,6 +62,8 @@ pub(super) struct SimNode {
     pub(super) evil: Option<evil::Evil>,
     /// A malicious node after the busy time: it is gone for good.
     pub(super) retired: bool,
+    /// Played something else than an honest node in a scenario, if only once.
+    pub(super) dishonest: bool,
 }
 
 impl SimNode {
@@ -89,11 +91,12 @@ impl SimNode {
             before: None,
             evil: deed.map(evil::Evil::new),
             retired: false,
+            dishonest: false,
         }
     }
 
     pub(super) fn is_honest(&self) -> bool {
-        self.evil.is_none()
+        self.evil.is_none() && !self.dishonest
     }
 
     /// Begins a life from what the disk holds; its disk fails at the n-th write.
@@ -132,6 +135,11 @@ impl SimNode {
         // A commit that was not synced may be undone, and its work with it.
         self.told = None;
         Ok(self.disk.cut_power(usize::from(kept_percent))?)
+    }
+
+    /// The operator may move the tip to a chain of less work.
+    pub(super) fn forget_work(&mut self) {
+        self.told = None;
     }
 
     pub(super) fn new_peer(&mut self, link: usize, node: usize) -> Peer {

@@ -19,8 +19,7 @@ impl Simulation {
     /// Takes all outputs of a node, and schedules its next tick.
     pub(super) fn carry_out(&mut self, node: usize) {
         while let Some(output) = self.nodes[node].core.as_mut().and_then(|core| core.poll_output()) {
-            let output = if self.nodes[node].is_honest() { Some(output) } else { self.twist(node, output) };
-            if let Some(output) = output {
+            if let Some(output) = self.let_out(node, output) {
                 self.output(node, output);
             }
         }
@@ -55,20 +54,29 @@ impl Simulation {
                 let (life, wait_ms) = (self.nodes[node].life, self.draw(self.config.verify_ms.clone()));
                 self.queue.push(self.now_ms + wait_ms, What::Verified { node, life, job, result });
             }
-            Output::Disconnect { peer, reason, .. } => self.disconnect(node, peer, &reason),
+            Output::Disconnect { peer, reason, fault } => {
+                if fault {
+                    self.refuse(node, peer);
+                }
+                self.disconnect(node, peer, &reason);
+            }
             Output::Submitted { ticket, result } => match result {
                 Ok(id) => {
+                    self.answered(ticket, Ok(()));
                     self.say(node, format_args!("admits {id}"));
                     let expiry = usize::try_from(ticket.0).ok().and_then(|at| self.expiries.get(at)).copied();
                     self.nodes[node].admitted.insert(id, expiry.unwrap_or(u64::MAX));
                 }
                 Err(error) => {
+                    self.answered(ticket, Err(error.to_string()));
                     self.say(node, format_args!("refuses: {error}"));
                     self.refused += 1;
                 }
             },
-            // Nobody operates a simulated node.
-            Output::Operated { .. } => {}
+            // Only a scenario has operators.
+            Output::Operated { ticket, result } => {
+                self.answered(ticket, result.map(drop).map_err(|error| error.to_string()));
+            }
             Output::Mine(template) => self.nodes[node].template = Some(template.header),
             Output::Event(event) => self.event(node, &event),
         }
@@ -96,7 +104,10 @@ impl Simulation {
 
     fn event(&mut self, node: usize, event: &Event) {
         self.say(node, format_args!("{event:?}"));
+        // A scenario may be about what an operator is warned of; it says itself what must hold.
+        let of_the_scenario = self.scene.is_some() && matches!(event, Event::Warning(_));
         if self.nodes[node].is_honest()
+            && !of_the_scenario
             && let Err(problem) = self.nodes[node].note(event, self.clocks_off)
         {
             self.fail(format!("node {node} {problem}"));
@@ -115,7 +126,11 @@ impl Simulation {
             Event::PeerFault { peer, reason } => self.blamed(node, *peer, reason),
             Event::Fatal(_) => {
                 let down_ms = self.nodes[node].doomed_ms.take();
-                self.kill(node, down_ms.unwrap_or(0));
+                self.kill(node);
+                // In a scenario somebody starts it, or nobody.
+                if self.scene.is_none() {
+                    self.come_back(node, down_ms.unwrap_or(0));
+                }
             }
             Event::Dropped { .. }
             | Event::MinedBlock { .. }
@@ -140,6 +155,9 @@ impl Simulation {
         let Some(link) = self.nodes[node].links.get(&peer).copied() else { return };
         self.say(node, format_args!("drops {}: {reason}", peer.0));
         self.take_down(link);
+        if self.scene.is_some() {
+            return;
+        }
         let honest = self.links[link].ends.iter().all(|end| self.nodes[*end].is_honest());
         self.queue.push(self.now_ms + if honest { REDIAL_MS } else { BAN_MS }, What::LinkUp { link });
     }

@@ -54,9 +54,14 @@ impl Simulation {
 
     fn happen(&mut self, what: What) -> Result<(), DynError> {
         self.stats.events += 1;
+        let Some(what) = self.unless_paused(what) else { return Ok(()) };
         match what {
             What::Deliver { link, epoch, to, parcel } => self.deliver(link, epoch, to, parcel),
-            What::LinkUp { link } => self.link_up(link),
+            What::LinkUp { link } => {
+                if self.is_dialled_now(link) {
+                    self.link_up(link);
+                }
+            }
             What::LinkDown { link, epoch } => {
                 if self.links[link].is_cut() && self.links[link].epoch == epoch {
                     self.take_down(link);
@@ -79,6 +84,16 @@ impl Simulation {
                     self.input(node, Input::Verified { job, result });
                 }
             }
+            What::Hear { node, life } => {
+                if self.nodes[node].life == life {
+                    self.hear_late(node);
+                }
+            }
+            What::Broken { node, life, peer, id } => {
+                if self.nodes[node].life == life {
+                    self.broken(node, peer, id);
+                }
+            }
             What::Mine => self.mine(),
             What::Submit => self.submit(),
             What::Spam { node } => self.spam(node),
@@ -95,9 +110,13 @@ impl Simulation {
     pub(super) fn link_up(&mut self, link: usize) {
         let [a, b] = self.links[link].ends;
         let alive = self.nodes[a].core.is_some() && self.nodes[b].core.is_some();
-        if !alive || self.links[link].is_cut() || self.links[link].peers.is_some() {
+        if self.links[link].peers.is_some() {
             return;
         }
+        if !alive || self.links[link].is_cut() || !self.is_admitted(link) {
+            return self.dialled_in_vain(link);
+        }
+        self.came_up(link);
         let peers = [self.nodes[a].new_peer(link, b), self.nodes[b].new_peer(link, a)];
         self.links[link].renew(Some(peers));
         for (node, peer) in [(a, peers[0]), (b, peers[1])] {
@@ -110,9 +129,10 @@ impl Simulation {
         let Some(peers) = self.links[link].peers else { return };
         self.links[link].renew(None);
         for (node, peer) in self.links[link].ends.into_iter().zip(peers) {
-            let after_ms = self.draw(1..=1_000);
+            let after_ms = self.notice_ms(1..=1_000);
             self.tell_gone(node, peer, after_ms);
         }
+        self.lost(link);
     }
 
     pub(super) fn tell_gone(&mut self, node: usize, peer: Peer, after_ms: u64) {
@@ -127,8 +147,8 @@ impl Simulation {
         self.nodes[node].start(self.now_ms, fail_at_write).map_err(|e| format!("node {node}: {e}"))?;
         for i in 0..self.links_of[node].len() {
             let link = self.links_of[node][i];
-            let at_ms = self.now_ms + self.draw(1..=2_000);
-            self.queue.push(at_ms, What::LinkUp { link });
+            let at_ms = self.first_dial_ms();
+            self.dial(link, at_ms);
         }
         self.carry_out(node);
         Ok(())

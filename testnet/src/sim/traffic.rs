@@ -31,7 +31,11 @@ pub(super) fn gossip(topic: Topic, bytes: Vec<u8>) -> Arc<Gossip> {
 impl Simulation {
     /// Gossip floods: to every link but the one it came by.
     pub(super) fn flood(&mut self, node: usize, gossip: &Arc<Gossip>, from: Option<usize>) {
-        let links: Vec<usize> = self.nodes[node].links.values().copied().filter(|link| Some(*link) != from).collect();
+        let listens = |link: &usize| {
+            let other = self.links[*link].ends[1 - self.links[*link].end_of(node)];
+            Some(*link) != from && self.listens(other, gossip.topic)
+        };
+        let links: Vec<usize> = self.nodes[node].links.values().copied().filter(listens).collect();
         for link in links {
             self.send_on(node, link, Message::Gossip(gossip.clone()));
         }
@@ -64,7 +68,7 @@ impl Simulation {
         let Some(stall_ms) = self.stall_ms(link, wire_bytes) else {
             self.stats.connections_lost += 1;
             self.take_down(link);
-            self.queue.push(self.now_ms + REDIAL_MS, What::LinkUp { link });
+            self.dial(link, self.now_ms + REDIAL_MS);
             return;
         };
         let jitter_ms = self.draw(self.config.jitter_ms.clone());
@@ -127,6 +131,13 @@ impl Simulation {
             return;
         }
         let (node, peer) = (at.ends[to], peers[to]);
+        if let Some(parcel) = self.heard(link, epoch, to, parcel) {
+            self.arrive(link, node, peer, parcel);
+        }
+    }
+
+    /// A message is heard.
+    pub(super) fn arrive(&mut self, link: usize, node: usize, peer: Peer, parcel: Parcel) {
         let Parcel { message, bytes, mark } = parcel;
         self.say(node, format_args!("from {}: {} {mark:08x} {bytes}", peer.0, message.kind()));
         let input = match message {
@@ -143,6 +154,7 @@ impl Simulation {
             }
         };
         self.eavesdrop(node, &input);
+        self.count_arrival(node, &input);
         self.input(node, input);
     }
 

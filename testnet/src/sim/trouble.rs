@@ -51,7 +51,7 @@ impl Simulation {
         Ok(())
     }
 
-    fn set_clock(&mut self, node: usize, clock: Clock) {
+    pub(super) fn set_clock(&mut self, node: usize, clock: Clock) {
         self.nodes[node].clock = clock;
         // Its deadlines lie at other moments now.
         self.nodes[node].tick_ms = None;
@@ -81,7 +81,8 @@ impl Simulation {
         if death == Death::Kill {
             self.nodes[node].before = Some(Essence::of(core));
         }
-        self.kill(node, down_ms);
+        self.kill(node);
+        self.come_back(node, down_ms);
         match death {
             Death::Kill => {}
             Death::Torn(kept) => self.stats.batches_lost += self.nodes[node].lose_power(kept)? as u64,
@@ -94,20 +95,27 @@ impl Simulation {
         Ok(())
     }
 
-    /// A node dies; its peers notice soon, and it comes back after `down_ms`.
-    pub(super) fn kill(&mut self, node: usize, down_ms: u64) {
+    /// A node that died does not stay away for longer than this.
+    pub(super) fn come_back(&mut self, node: usize, down_ms: u64) {
+        self.queue.push(self.now_ms + down_ms, What::Restart { node });
+    }
+
+    /// A node dies; its peers notice soon.
+    pub(super) fn kill(&mut self, node: usize) {
         self.stats.crashes += 1;
         for i in 0..self.links_of[node].len() {
             let link = self.links_of[node][i];
             if let Some(peers) = self.links[link].peers {
                 self.links[link].renew(None);
                 let end = 1 - self.links[link].end_of(node);
-                let after_ms = self.draw(1..=2_000);
+                let after_ms = self.notice_ms(1..=2_000);
                 self.tell_gone(self.links[link].ends[end], peers[end], after_ms);
             }
         }
         self.nodes[node].kill();
-        self.queue.push(self.now_ms + down_ms, What::Restart { node });
+        if let Some(scene) = &mut self.scene {
+            scene.cast[node].end();
+        }
     }
 
     /// All is well from now on: cuts are healed, clocks set right, disks whole, malicious nodes gone, and the honest ones
@@ -118,7 +126,8 @@ impl Simulation {
             if !self.nodes[node].is_honest() {
                 self.nodes[node].retired = true;
                 if self.nodes[node].core.is_some() {
-                    self.kill(node, 0);
+                    self.kill(node);
+                    self.come_back(node, 0);
                 }
                 continue;
             }
@@ -127,7 +136,8 @@ impl Simulation {
             }
             if self.nodes[node].doomed_ms.take().is_some() && self.nodes[node].core.is_some() {
                 // Its disk is still to fail: it gets a good one.
-                self.kill(node, 0);
+                self.kill(node);
+                self.come_back(node, 0);
             }
         }
         self.link_the_honest();

@@ -23,7 +23,7 @@ impl Simulation {
     pub(super) fn mine(&mut self) {
         // When all is done blocks come slower, so that ties end.
         self.schedule_block(if self.now_ms < self.busy_until_ms { 1 } else { 2 });
-        let Some(node) = self.some_node() else { return };
+        let Some(node) = self.finder() else { return };
         let Some(mut header) = self.nodes[node].template else { return };
         if self.lie(node, &header) {
             return;
@@ -34,7 +34,7 @@ impl Simulation {
         self.input(node, Input::Mined { header });
     }
 
-    fn some_node(&mut self) -> Option<usize> {
+    pub(super) fn some_node(&mut self) -> Option<usize> {
         let living: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].core.is_some()).collect();
         let last = u64::try_from(living.len()).ok()?.checked_sub(1)?;
         let at = usize::try_from(self.draw(0..=last)).ok()?;
@@ -86,7 +86,7 @@ impl Simulation {
     }
 
     /// The same content in an envelope of now, by the clock of the node that gets it.
-    fn wrap(&self, node: usize, record: Record, expiry_height: u64) -> Record {
+    pub(super) fn wrap(&self, node: usize, record: Record, expiry_height: u64) -> Record {
         let step = self.kit.params.stamp_granularity_ms;
         let secret = &self.kit.uploader(record.content.kind).secret;
         let stamp_ms = self.nodes[node].clock.local_ms(self.now_ms) / step * step;

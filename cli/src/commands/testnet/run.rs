@@ -1,4 +1,4 @@
-//! `medring testnet run`: a scenario on real processes, told step by step.
+//! `medring testnet run`: a scenario on real processes or in the simulator, told step by step.
 
 use super::steps::Steps;
 use super::{signals, up};
@@ -7,7 +7,8 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{self, Style};
 use clap::Args;
 use medring_testnet::procs::ProcsWorld;
-use medring_testnet::scenario::{self, Report, SHIPPED, Scenario};
+use medring_testnet::scenario::{self, Report, SHIPPED, Scenario, World};
+use medring_testnet::sim::SimWorld;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,9 @@ pub(crate) struct RunArgs {
     /// List the scenarios that come with medring
     #[arg(long)]
     list: bool,
+    /// Play it in the simulator: on virtual time, in this process, the same each time
+    #[arg(long, conflicts_with_all = ["dir", "keep"])]
+    sim: bool,
     /// All that is drawn comes from it [default: the scenario's]
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
@@ -91,22 +95,43 @@ pub(super) fn run(args: RunArgs, context: &Context) -> Outcome {
     };
     let mut scenario = read(which)?;
     scenario.seed = args.seed.map_or(scenario.seed, u64::from);
-    signals::catch();
-    let folder = args.dir.map_or_else(|| super::fresh_folder(&std::env::temp_dir(), "medring-run"), Ok)?;
-    let mut steps = Steps::new(context.output);
-    let world = ProcsWorld::start(&scenario, &folder, up::binary()?, &mut |p| steps.tell(p));
-    steps.finish();
-    let mut world = world.map_err(|e| {
-        let failure = Failure::from(e);
-        Failure { message: format!("{}. Logs are in {}", failure.message, folder.display()), ..failure }
-    })?;
+    if args.sim { in_simulator(&scenario, context) } else { on_processes(&scenario, args, context) }
+}
+
+/// Plays a scenario on a world that stands, and tells each step as it is done.
+fn play<W: World>(scenario: &Scenario, world: &mut W, context: &Context) -> Report {
     let tell = |line: &str| {
         if !context.output.is_json() {
             context.output.raw(format!("{line}\n").as_bytes())
         }
     };
-    tell(&format!("{}: {}\n\n{}", scenario.name, scenario.about, Report::head(&scenario).trim_end()));
-    let report = scenario::run(&scenario, &mut world, &mut |step| tell(&step.to_string()));
+    tell(&format!("{}: {}\n\n{}", scenario.name, scenario.about, Report::head(scenario).trim_end()));
+    scenario::run(scenario, world, &mut |step| tell(&step.to_string()))
+}
+
+fn exit(passed: bool) -> Exit {
+    if passed { Exit::Ok } else { Exit::NotSo }
+}
+
+fn in_simulator(scenario: &Scenario, context: &Context) -> Outcome {
+    let mut world = SimWorld::start(scenario).map_err(|e| Failure::new(Exit::Data, e.to_string()))?;
+    let report = play(scenario, &mut world, context);
+    let passed = report.passed;
+    context.output.report(&Told(report));
+    Ok(exit(passed))
+}
+
+fn on_processes(scenario: &Scenario, args: RunArgs, context: &Context) -> Outcome {
+    signals::catch();
+    let folder = args.dir.map_or_else(|| super::fresh_folder(&std::env::temp_dir(), "medring-run"), Ok)?;
+    let mut steps = Steps::new(context.output);
+    let world = ProcsWorld::start(scenario, &folder, up::binary()?, &mut |p| steps.tell(p));
+    steps.finish();
+    let mut world = world.map_err(|e| {
+        let failure = Failure::from(e);
+        Failure { message: format!("{}. Logs are in {}", failure.message, folder.display()), ..failure }
+    })?;
+    let report = play(scenario, &mut world, context);
     let mut testnet = world.into_testnet();
     testnet.down(&mut |_| {})?;
     let passed = report.passed;
@@ -116,5 +141,5 @@ pub(super) fn run(args: RunArgs, context: &Context) -> Outcome {
     } else {
         context.output.note(&format!("Nothing runs; chains and logs are in {}", folder.display()));
     }
-    Ok(if passed { Exit::Ok } else { Exit::NotSo })
+    Ok(exit(passed))
 }
