@@ -177,16 +177,24 @@ fn a_wrong_index_costs_whoever_asks_or_answers_with_it_the_link() {
 #[test]
 fn a_message_that_cannot_be_read_or_whose_work_is_not_done_costs_the_link_and_no_question() {
     let (kit, _, block) = ready(106, 2);
-    let mut lazy = block.clone();
-    while lazy.header.target.decode().unwrap().is_met_by(&lazy.id()) {
-        lazy.header.nonce += 1;
-    }
+    let lazy = |mut block: Block| {
+        while block.header.target.decode().unwrap().is_met_by(&block.id()) {
+            block.header.nonce += 1;
+        }
+        block
+    };
+    // Work comes before all other questions: who it belongs to, and whether its time has come.
+    let mut stray = block.clone();
+    stray.header.prev = BlockId([7; 32]);
+    let mut early = block.clone();
+    early.header.time_ms += 100 * kit.params.future_limit_ms;
     let easy = kit.forge(&kit.params.genesis(), vec![], |header| {
         header.target = medring_protocol::pow::CompactTarget(0x207f_fffe);
     });
     let mut junk = compact(&kit, &block);
     junk.pop();
-    for bytes in [compact(&kit, &lazy), compact(&kit, &easy), junk] {
+    let lazy = [block.clone(), stray, early].map(|block| compact(&kit, &lazy(block)));
+    for bytes in lazy.into_iter().chain([compact(&kit, &easy), junk]) {
         let (_, mut node, _) = ready(106, 2);
         let headers = node.core.snapshot().tables.headers;
         let message = node.hear(EVE, bytes);
