@@ -1,6 +1,7 @@
 //! Blocks, by height or id.
 
 use super::problem::ApiError;
+use super::table::Table;
 use super::types::{BlockResponse, BlockSummary, BlocksResponse};
 use super::{LIST_MAX, blocking};
 use crate::driver::NodeHandle;
@@ -13,17 +14,39 @@ use medring_protocol::BlockId;
 use medring_protocol::block::Block;
 use serde::Deserialize;
 
+pub(super) fn endpoints(table: &mut Table) {
+    let place = "Its id, or a height of the best chain";
+    table
+        .get("/v1/blocks", "Blocks of the best chain, ascending; the last ones unless a height is named", list)
+        .viewer()
+        .tag("chain")
+        .query::<ListQuery>()
+        .answers::<BlocksResponse>(200, "The blocks");
+    table
+        .get("/v1/blocks/{id}", "One block", one)
+        .viewer()
+        .tag("chain")
+        .place("id", place)
+        .answers::<BlockResponse>(200, "The block without its records");
+    table
+        .get("/v1/blocks/{id}/raw", "One block's bytes", raw)
+        .viewer()
+        .tag("chain")
+        .place("id", place)
+        .gives(200, "application/octet-stream", "As it is hashed and gossiped (docs/spec/blocks.md)");
+}
+
 /// Parameters of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
+struct ListQuery {
     /// First height; the last `limit` blocks if absent.
     from: Option<u64>,
     /// Most blocks, at most [`LIST_MAX`].
     limit: Option<usize>,
 }
 
-pub(super) async fn list(
+async fn list(
     State(node): State<NodeHandle>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<BlocksResponse>, ApiError> {
@@ -44,7 +67,7 @@ pub(super) async fn list(
     .await
 }
 
-pub(super) async fn one(
+async fn one(
     State(node): State<NodeHandle>,
     place: Result<Path<String>, PathRejection>,
 ) -> Result<Json<BlockResponse>, ApiError> {
@@ -67,7 +90,7 @@ pub(super) async fn one(
     .await
 }
 
-pub(super) async fn raw(
+async fn raw(
     State(node): State<NodeHandle>,
     place: Result<Path<String>, PathRejection>,
 ) -> Result<impl IntoResponse, ApiError> {

@@ -16,7 +16,7 @@ pub use medring_protocol::group::machine::{
 pub use medring_protocol::group::message::Phase;
 
 /// `GET /v1/wallet/groups`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GroupsResponse {
     /// The groups of this node's participant, by uid.
     pub groups: Vec<GroupInfo>,
@@ -26,11 +26,12 @@ pub struct GroupsResponse {
 }
 
 /// A group as this node's participant sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GroupInfo {
     /// What this participant calls it.
     pub name: String,
     /// Members of the epoch in force whose node is linked to this one, or answered it lately; this participant among them.
+    #[schemars(with = "Vec<crate::api::schema::Id>")]
     pub online: Vec<ParticipantId>,
     /// Invitations not taken up yet and not out of date.
     pub tickets_open: usize,
@@ -39,11 +40,12 @@ pub struct GroupInfo {
     pub problem: Option<String>,
     /// Where it stands: `group`, `owner`, `mine`, `standing`, `active`, `attempt` and the rest.
     #[serde(flatten)]
+    #[schemars(with = "crate::api::schema::GroupStatus")]
     pub status: Status,
 }
 
 /// `POST /v1/wallet/groups`; answered by [`GroupInfo`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupRequest {
     /// What this participant calls it, 1 to 40 characters; told to nobody.
@@ -54,7 +56,7 @@ pub struct GroupRequest {
 }
 
 /// `POST /v1/wallet/groups/{group}/invitations`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvitationRequest {
     /// What the owner calls the invited, 1 to 40 characters.
@@ -64,7 +66,7 @@ pub struct InvitationRequest {
 }
 
 /// Its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InvitationResponse {
     /// For the invited: text that also fits a QR code. Good once, and until then.
     pub ticket: String,
@@ -73,7 +75,7 @@ pub struct InvitationResponse {
 }
 
 /// `POST /v1/wallet/groups/accept`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptRequest {
     /// As the owner's node gave it; case, spaces and line breaks do not matter.
@@ -83,32 +85,35 @@ pub struct AcceptRequest {
 }
 
 /// Its answer. The owner's node is told as soon as it can be reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AcceptResponse {
     /// The group.
+    #[schemars(with = "crate::api::schema::Id")]
     pub group: GroupUid,
     /// What both people compare before the owner adds this participant: five groups of five digits.
     pub code: String,
 }
 
 /// `POST /v1/wallet/groups/{group}/changes`, all of them in one epoch; answered by [`GroupInfo`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangesRequest {
     /// `{"join": ID}`, `remove`, `suspend`, `return` or `update`.
+    #[schemars(with = "Vec<crate::api::schema::MemberChange>")]
     pub changes: Vec<Change>,
 }
 
 /// `POST /v1/wallet/groups/{group}/ask`; answered by [`GroupInfo`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskRequest {
     /// `leave`, `update` or `return`.
+    #[schemars(with = "crate::api::schema::WishName")]
     pub wish: Wish,
 }
 
 /// `POST /v1/wallet/groups/recall`: of an owner that restored its keys and nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecallRequest {
     /// The node of someone who is in the group: `/ip4/ADDRESS/tcp/PORT/p2p/PEERID`.
@@ -116,27 +121,31 @@ pub struct RecallRequest {
 }
 
 /// Its answer: the groups that are back. Nothing back: that node knows of none, or has not answered yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RecallResponse {
     /// The recovered groups.
+    #[schemars(with = "Vec<crate::api::schema::Id>")]
     pub groups: Vec<GroupUid>,
 }
 
 /// `GET /v1/wallet/groups/{group}/records`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GroupRecordsResponse {
     /// Newest first.
     pub records: Vec<GroupRecordInfo>,
 }
 
 /// A record under one of the group's epochs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GroupRecordInfo {
     /// Its id.
+    #[schemars(with = "crate::api::schema::Id")]
     pub record_id: RecordId,
     /// What it is.
+    #[schemars(with = "crate::api::schema::RecordKind")]
     pub kind: Kind,
     /// The epoch it names.
+    #[schemars(with = "crate::api::schema::Id")]
     pub gid: Gid,
     /// e.
     pub epoch: u64,
@@ -146,6 +155,7 @@ pub struct GroupRecordInfo {
     /// Where it stands.
     pub state: RecordState,
     /// Who uploaded it. Records by others than the owner are no records of the group and not listed.
+    #[schemars(with = "crate::api::schema::Id")]
     pub uploader: ParticipantId,
     /// In the codec.
     pub bytes: usize,
@@ -154,7 +164,7 @@ pub struct GroupRecordInfo {
 }
 
 /// To whom a PHR is sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SealedTo {
     /// All members of the epoch in force: receiver type 2.
@@ -164,7 +174,7 @@ pub enum SealedTo {
 }
 
 /// `POST /v1/wallet/groups/{group}/phr`. Not shown by `Debug`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupPhrRequest {
     /// A FHIR R4 bundle.
@@ -187,8 +197,9 @@ impl std::fmt::Debug for GroupPhrRequest {
 }
 
 /// Its answer: in the pool and on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GroupPhrResponse {
     /// One record, or several in order if the bundle is too large for one.
+    #[schemars(with = "Vec<crate::api::schema::Id>")]
     pub record_ids: Vec<RecordId>,
 }

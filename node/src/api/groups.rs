@@ -1,7 +1,8 @@
 //! The groups of the participant who lives on this node: what they are, what may be asked of them, their records.
 
-use super::blocking;
-use super::problem::ApiError;
+use super::problem::{ApiError, Problems};
+use super::table::Table;
+use super::{BUNDLE_JSON_BYTES_MAX, Body, blocking};
 use super::records::state_of;
 use super::types::{
     AcceptRequest, AcceptResponse, AskRequest, ChangesRequest, GroupInfo, GroupPhrRequest, GroupPhrResponse,
@@ -14,7 +15,7 @@ use crate::driver::NodeHandle;
 use crate::group::{GroupError, GroupHandle, GroupView, PhrError, seal_phr};
 use crate::wallet::Wallet;
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -25,10 +26,106 @@ use medring_protocol::group::GroupUid;
 use medring_protocol::group::machine::{Command, CommandError};
 use medring_protocol::record::{Receiver, Record};
 use medring_protocol::{Gid, RecordId};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 type PathGroup = Result<Path<GroupUid>, PathRejection>;
-type Body<T> = Result<Json<T>, JsonRejection>;
+
+pub(super) fn endpoints(table: &mut Table) {
+    table
+        .get("/v1/wallet/groups", "The groups of this node's participant", list)
+        .reader()
+        .tag("groups")
+        .answers::<GroupsResponse>(200, "By id; and why they cannot work, if so")
+        .problems(&[Problems::NotFound]);
+    table
+        .post("/v1/wallet/groups", "Makes a group of one's own (patients only)", create)
+        .tag("groups")
+        .body::<GroupRequest>(json!({"name": "family", "alone": true}))
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::NotFound, Problems::Conflict]);
+    table
+        .get("/v1/wallet/groups/{group}", "One group", one)
+        .reader()
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupInfo>(200, "Where it stands");
+    table
+        .post("/v1/wallet/groups/accept", "Takes up an invitation", accept)
+        .tag("groups")
+        .body::<AcceptRequest>(json!({"ticket": "…", "name": "mother"}))
+        .answers::<AcceptResponse>(200, "The code that both people compare")
+        .problems(&[Problems::NotFound, Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/recall", "An owner that restored its keys asks a member's node for its groups", recall)
+        .tag("groups")
+        .body::<RecallRequest>(json!({"address": "/ip4/127.0.0.1/tcp/4001/p2p/12D3Koo…"}))
+        .answers::<RecallResponse>(200, "The groups that are back")
+        .problems(&[Problems::NotFound, Problems::Conflict, Problems::Unreachable]);
+    table
+        .post("/v1/wallet/groups/{group}/invitations", "Makes a ticket for one more member", invite)
+        .tag("groups")
+        .id("group", "The group")
+        .body::<InvitationRequest>(json!({"name": "daughter", "minutes": 60}))
+        .answers::<InvitationResponse>(200, "Good once")
+        .problems(&[Problems::Conflict]);
+    let id = "0".repeat(64);
+    table
+        .post("/v1/wallet/groups/{group}/changes", "Changes of members, all in one epoch", change)
+        .tag("groups")
+        .id("group", "The group")
+        .body::<ChangesRequest>(json!({"changes": [{"join": id}]}))
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/{group}/ask", "A member asks to leave, to pair anew, or to be back", ask)
+        .tag("groups")
+        .id("group", "The group")
+        .body::<AskRequest>(json!({"wish": "update"}))
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/{group}/start-alone", "Proposes the first epoch with nobody else in it", start_alone)
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/{group}/cancel", "Forgets changes that wait, and ends an attempt", cancel)
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/{group}/retry", "Tries again after all attempts were used up", retry)
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .get("/v1/wallet/groups/{group}/records", "Records under the group's epochs, made by its owner", records)
+        .reader()
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupRecordsResponse>(200, "Newest first");
+    table
+        .get("/v1/wallet/groups/{group}/records/{id}", "One of them, opened and checked anew", record)
+        .reader()
+        .tag("groups")
+        .id("group", "The group")
+        .id("id", "The record")
+        .answers::<OpenedResponse>(200, "What it holds, and what it was checked for")
+        .problems(&[Problems::Unprocessable]);
+    table
+        .post("/v1/wallet/groups/{group}/phr", "Seals the PHR part of a bundle, or a recording, and submits it", phr)
+        .tag("groups")
+        .idempotent()
+        .id("group", "The group")
+        .body::<GroupPhrRequest>(json!({"bundle": {"resourceType": "Bundle", "type": "collection"}, "to": "group"}))
+        .body_bytes_max(BUNDLE_JSON_BYTES_MAX)
+        .answers::<GroupPhrResponse>(202, "In the pool and on disk")
+        .problems(&[Problems::TooMany]);
+}
 
 pub(super) fn groups_of(node: &NodeHandle) -> Result<GroupHandle, ApiError> {
     node.groups().ok_or_else(|| {
@@ -45,12 +142,12 @@ where
     ([(header::CACHE_CONTROL, "no-store")], Json(value))
 }
 
-pub(super) async fn list(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
+async fn list(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
     let groups = groups_of(&node)?;
     Ok(private(GroupsResponse { groups: groups.list(), problem: groups.groups().problem.clone() }))
 }
 
-pub(super) async fn create(
+async fn create(
     State(node): State<NodeHandle>,
     body: Body<GroupRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -60,12 +157,12 @@ pub(super) async fn create(
     Ok(private(groups.info(&group)?))
 }
 
-pub(super) async fn one(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+async fn one(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     Ok(private(groups_of(&node)?.info(&group)?))
 }
 
-pub(super) async fn invite(
+async fn invite(
     State(node): State<NodeHandle>,
     group: PathGroup,
     body: Body<InvitationRequest>,
@@ -75,7 +172,7 @@ pub(super) async fn invite(
     Ok(private(invited))
 }
 
-pub(super) async fn accept(
+async fn accept(
     State(node): State<NodeHandle>,
     body: Body<AcceptRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -91,7 +188,7 @@ async fn command(node: &NodeHandle, group: GroupUid, command: Command) -> Result
     Ok(groups.info(&group)?)
 }
 
-pub(super) async fn change(
+async fn change(
     State(node): State<NodeHandle>,
     group: PathGroup,
     body: Body<ChangesRequest>,
@@ -103,7 +200,7 @@ pub(super) async fn change(
     Ok(private(command(&node, group, Command::Change(changes)).await?))
 }
 
-pub(super) async fn start_alone(
+async fn start_alone(
     State(node): State<NodeHandle>,
     group: PathGroup,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -111,17 +208,17 @@ pub(super) async fn start_alone(
     Ok(private(command(&node, group, Command::StartAlone).await?))
 }
 
-pub(super) async fn cancel(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+async fn cancel(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     Ok(private(command(&node, group, Command::Cancel).await?))
 }
 
-pub(super) async fn retry(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+async fn retry(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     Ok(private(command(&node, group, Command::Retry).await?))
 }
 
-pub(super) async fn ask(
+async fn ask(
     State(node): State<NodeHandle>,
     group: PathGroup,
     body: Body<AskRequest>,
@@ -130,7 +227,7 @@ pub(super) async fn ask(
     Ok(private(command(&node, group, Command::Ask(wish)).await?))
 }
 
-pub(super) async fn recall(
+async fn recall(
     State(node): State<NodeHandle>,
     body: Body<RecallRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -142,7 +239,7 @@ pub(super) async fn recall(
     Ok(private(RecallResponse { groups: groups_of(&node)?.recall(address).await? }))
 }
 
-pub(super) async fn phr(
+async fn phr(
     State(node): State<NodeHandle>,
     group: PathGroup,
     body: Body<GroupPhrRequest>,
@@ -157,7 +254,7 @@ pub(super) async fn phr(
     Ok((StatusCode::ACCEPTED, private(GroupPhrResponse { record_ids })))
 }
 
-pub(super) async fn records(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+async fn records(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     let groups = groups_of(&node)?;
     let view = groups.view(&group)?;
@@ -231,7 +328,7 @@ fn info(
     })
 }
 
-pub(super) async fn record(
+async fn record(
     State(node): State<NodeHandle>,
     path: Result<Path<(GroupUid, RecordId)>, PathRejection>,
 ) -> Result<impl IntoResponse, ApiError> {

@@ -1,6 +1,7 @@
 //! Records: submitting them, finding them on the chain or in the pool, and proving where they are.
 
-use super::problem::ApiError;
+use super::problem::{ApiError, Problems};
+use super::table::Table;
 use super::types::{
     ProofResponse, ReceiverInfo, RecordState, RecordSummary, RecordsResponse, SubmitResponse, history, went_back,
 };
@@ -13,6 +14,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use medring_protocol::chain::{Location, StateRead};
+use medring_protocol::limits::RECORD_BYTES_MAX;
 use medring_protocol::record::{Receiver, Record};
 use medring_protocol::{Gid, RecordId, merkle};
 use serde::Deserialize;
@@ -20,7 +22,52 @@ use serde::Deserialize;
 /// Blocks looked through for one list: a chain of empty blocks must not cost a request minutes.
 const LIST_BLOCKS_MAX: u64 = 10_000;
 
-pub(super) async fn submit(
+pub(super) fn endpoints(table: &mut Table) {
+    table
+        .get("/v1/records", "Records of the best chain, newest first", list)
+        .viewer()
+        .tag("records")
+        .query::<ListQuery>()
+        .answers::<RecordsResponse>(200, "The records");
+    table
+        .post("/v1/records", "Submits a sealed record", submit)
+        .tag("records")
+        .idempotent()
+        .bytes("application/octet-stream", RECORD_BYTES_MAX, "The file that `medring record seal` wrote")
+        .answers::<SubmitResponse>(202, "It is in the pool and on disk")
+        .problems(&[Problems::TooMany]);
+    table
+        .get("/v1/records/{id}", "One record as anyone sees it", one)
+        .viewer()
+        .tag("records")
+        .id("id", "The record")
+        .answers::<RecordSummary>(200, "On the best chain, or in the pool");
+    table
+        .get("/v1/records/{id}/raw", "One record's bytes", raw)
+        .viewer()
+        .tag("records")
+        .id("id", "The record")
+        .gives(200, "application/octet-stream", "As it was submitted (docs/spec/records.md)");
+    table
+        .get("/v1/records/{id}/proof", "Where it stands, to be checked against a chain of one's own", proof)
+        .viewer()
+        .tag("records")
+        .id("id", "The record")
+        .answers::<ProofResponse>(200, "A Merkle path to a header");
+    table
+        .get("/v1/pool", "Records that wait", pool)
+        .viewer()
+        .tag("records")
+        .answers::<RecordsResponse>(200, "In order of admission");
+    table
+        .get("/v1/groups/{gid}/records", "Records sealed to an epoch of a group, as anyone sees them", group)
+        .viewer()
+        .tag("records")
+        .id("gid", "The epoch")
+        .answers::<RecordsResponse>(200, "Newest first");
+}
+
+async fn submit(
     State(node): State<NodeHandle>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<SubmitResponse>), ApiError> {
@@ -35,16 +82,16 @@ pub(super) async fn submit(
 }
 
 /// Parameters of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
+struct ListQuery {
     /// Most records, at most [`LIST_MAX`].
     limit: Option<usize>,
     /// Only records below this height.
     before_height: Option<u64>,
 }
 
-pub(super) async fn list(
+async fn list(
     State(node): State<NodeHandle>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<RecordsResponse>, ApiError> {
@@ -72,7 +119,7 @@ pub(super) async fn list(
     .await
 }
 
-pub(super) async fn pool(State(node): State<NodeHandle>) -> Result<Json<RecordsResponse>, ApiError> {
+async fn pool(State(node): State<NodeHandle>) -> Result<Json<RecordsResponse>, ApiError> {
     blocking(move || {
         let entries = node.store().pool()?;
         let records = entries.iter().take(LIST_MAX).map(|entry| summary(&node, &entry.record, None));
@@ -81,7 +128,7 @@ pub(super) async fn pool(State(node): State<NodeHandle>) -> Result<Json<RecordsR
     .await
 }
 
-pub(super) async fn group(
+async fn group(
     State(node): State<NodeHandle>,
     gid: Result<Path<Gid>, PathRejection>,
 ) -> Result<Json<RecordsResponse>, ApiError> {
@@ -99,7 +146,7 @@ pub(super) async fn group(
     .await
 }
 
-pub(super) async fn one(
+async fn one(
     State(node): State<NodeHandle>,
     id: Result<Path<RecordId>, PathRejection>,
 ) -> Result<Json<RecordSummary>, ApiError> {
@@ -112,7 +159,7 @@ pub(super) async fn one(
     .await
 }
 
-pub(super) async fn raw(
+async fn raw(
     State(node): State<NodeHandle>,
     id: Result<Path<RecordId>, PathRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -121,7 +168,7 @@ pub(super) async fn raw(
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes))
 }
 
-pub(super) async fn proof(
+async fn proof(
     State(node): State<NodeHandle>,
     id: Result<Path<RecordId>, PathRejection>,
 ) -> Result<Json<ProofResponse>, ApiError> {
