@@ -4,8 +4,8 @@ use super::blocking;
 use super::groups::groups_of;
 use super::problem::{ApiError, Problems};
 use super::table::Table;
-use super::{BUNDLE_JSON_BYTES_MAX, Body};
 use super::types::{AggregateRequest, AggregateResponse, AphrPolicy, AphrReport, PlayRequest};
+use super::{BUNDLE_JSON_BYTES_MAX, Body};
 use crate::aphr::{self, AphrError, Chosen, PublishError, Published, ReportError};
 use crate::driver::NodeHandle;
 use crate::group::{GroupError, GroupHandle, GroupView};
@@ -43,7 +43,11 @@ pub(super) fn endpoints(table: &mut Table) {
         .body::<AphrPolicy>(json!({"every_records": 10, "every_minutes": null}))
         .answers::<AphrPolicy>(200, "Stored");
     table
-        .get("/v1/wallet/groups/{group}/report", "The newest aggregate that opens here, checked source by source", report)
+        .get(
+            "/v1/wallet/groups/{group}/report",
+            "The newest aggregate that opens here, checked source by source",
+            report,
+        )
         .reader()
         .tag("groups")
         .id("group", "The group")
@@ -51,7 +55,11 @@ pub(super) fn endpoints(table: &mut Table) {
         .answers::<AphrReport>(200, "What it turned out to be (docs/spec/aggregate.md)")
         .problems(&[Problems::Unprocessable]);
     table
-        .post("/v1/testnet/aggregate", "An aggregate exactly as told, to play a patient who cheats; test networks only", play)
+        .post(
+            "/v1/testnet/aggregate",
+            "An aggregate exactly as told, to play a patient who cheats; test networks only",
+            play,
+        )
         .tag("testnet")
         .body::<PlayRequest>(json!({"group": "0".repeat(64), "sources": []}))
         .body_bytes_max(BUNDLE_JSON_BYTES_MAX)
@@ -130,12 +138,20 @@ async fn report(
     let (Path(group), Query(ReportQuery { record, aggregate })) = (group?, query?);
     let groups = groups_of(&node)?;
     let view = groups.view(&group)?;
-    let report = blocking(move || {
-        let (access, id) = find(&node, &groups, &view, record)?;
-        Ok(aphr::report(node.store(), &access, &id, aggregate)?)
-    })
-    .await?;
+    let report = blocking(move || reported(&node, &groups, &view, record, aggregate)).await?;
     Ok(private::<AphrReport>(report))
+}
+
+/// What the APHR that is asked for turns out to be, or the newest that opens here; with the aggregate, if that is wanted.
+pub(super) fn reported(
+    node: &NodeHandle,
+    groups: &GroupHandle,
+    view: &GroupView,
+    record: Option<RecordId>,
+    aggregate: bool,
+) -> Result<AphrReport, ApiError> {
+    let (access, id) = find(node, groups, view, record)?;
+    Ok(aphr::report(node.store(), &access, &id, aggregate)?)
 }
 
 /// The APHR that is asked for, or the newest that opens here, and its epoch.
@@ -173,10 +189,7 @@ fn no_key(id: &RecordId) -> ApiError {
 }
 
 /// Test networks: an APHR exactly as it is told.
-async fn play(
-    State(node): State<NodeHandle>,
-    body: Body<PlayRequest>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn play(State(node): State<NodeHandle>, body: Body<PlayRequest>) -> Result<impl IntoResponse, ApiError> {
     let Json(PlayRequest { group, sources, aggregate }) = body?;
     if !node.params().is_testnet() {
         let detail =

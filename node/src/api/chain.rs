@@ -1,7 +1,7 @@
 //! The chain as a whole: its export, and blocks on demand.
 
-use super::blocking;
 use super::Body as JsonBody;
+use super::blocking;
 use super::problem::ApiError;
 use super::table::Table;
 use super::types::{MineRequest, MineResponse};
@@ -17,11 +17,11 @@ use std::io::{self, BufWriter, Write};
 use tokio::sync::mpsc;
 
 pub(super) fn endpoints(table: &mut Table) {
-    table
-        .get("/v1/chain/export", "The best chain as a chain file, streamed", export)
-        .viewer()
-        .tag("chain")
-        .gives(200, "application/octet-stream", "docs/spec/chain-file.md; `medring chain verify` checks it offline");
+    table.get("/v1/chain/export", "The best chain as a chain file, streamed", export).viewer().tag("chain").gives(
+        200,
+        "application/octet-stream",
+        "docs/spec/chain-file.md; `medring chain verify` checks it offline",
+    );
     table
         .post("/v1/chain/mine", "Mines that many blocks now; test networks only", mine)
         .slow()
@@ -30,10 +30,7 @@ pub(super) fn endpoints(table: &mut Table) {
         .answers::<MineResponse>(200, "Lowest first");
 }
 
-async fn mine(
-    State(node): State<NodeHandle>,
-    body: JsonBody<MineRequest>,
-) -> Result<Json<MineResponse>, ApiError> {
+async fn mine(State(node): State<NodeHandle>, body: JsonBody<MineRequest>) -> Result<Json<MineResponse>, ApiError> {
     let Json(MineRequest { blocks }) = body?;
     Ok(Json(MineResponse { ids: node.mine_blocks(blocks).await? }))
 }

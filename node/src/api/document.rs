@@ -15,10 +15,11 @@ pub fn openapi() -> &'static str {
 }
 
 pub(super) fn endpoints(table: &mut Table) {
-    table
-        .get("/v1/openapi.json", "This document", show)
-        .viewer()
-        .gives(200, "application/json", "OpenAPI 3.1; the same file is docs/openapi.json");
+    table.get("/v1/openapi.json", "This document", show).viewer().gives(
+        200,
+        "application/json",
+        "OpenAPI 3.1; the same file is docs/openapi.json",
+    );
 }
 
 async fn show() -> impl IntoResponse {

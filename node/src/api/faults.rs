@@ -26,10 +26,7 @@ async fn show(State(node): State<NodeHandle>) -> Json<Faults> {
     Json(node.faults().await)
 }
 
-async fn set(
-    State(node): State<NodeHandle>,
-    body: Body<Faults>,
-) -> Result<Json<Faults>, ApiError> {
+async fn set(State(node): State<NodeHandle>, body: Body<Faults>) -> Result<Json<Faults>, ApiError> {
     let Json(faults) = body?;
     node.set_faults(faults.clone()).await?;
     Ok(Json(faults))

@@ -1,7 +1,7 @@
 //! Branches: which there are, what the operator says of blocks, and what reorganisations there were.
 
-use super::blocking;
 use super::Body;
+use super::blocking;
 use super::problem::{ApiError, Problems};
 use super::table::Table;
 use super::types::{
@@ -39,13 +39,21 @@ pub(super) fn endpoints(table: &mut Table) {
         .answers::<ReorgsResponse>(200, "The last first");
     let id = json!({"id": "0".repeat(64)});
     table
-        .post("/v1/chain/invalidate", "Neither this block nor one above it is chosen until it is reconsidered", invalidate)
+        .post(
+            "/v1/chain/invalidate",
+            "Neither this block nor one above it is chosen until it is reconsidered",
+            invalidate,
+        )
         .tag("chain")
         .body::<BlockRequest>(id.clone())
         .answers::<TipResponse>(200, "Where the best chain ends now")
         .problems(&[Problems::NotFound, Problems::Conflict]);
     table
-        .post("/v1/chain/reconsider", "Takes back what speaks against a block, those below and those above it", reconsider)
+        .post(
+            "/v1/chain/reconsider",
+            "Takes back what speaks against a block, those below and those above it",
+            reconsider,
+        )
         .tag("chain")
         .body::<BlockRequest>(id.clone())
         .answers::<TipResponse>(200, "Where the best chain ends now")
@@ -57,7 +65,11 @@ pub(super) fn endpoints(table: &mut Table) {
         .answers::<TipResponse>(200, "Where the best chain ends now")
         .problems(&[Problems::NotFound, Problems::Conflict]);
     table
-        .get("/v1/records/{id}/history", "What became of a record submitted to this node, also of one that is gone", record_history)
+        .get(
+            "/v1/records/{id}/history",
+            "What became of a record submitted to this node, also of one that is gone",
+            record_history,
+        )
         .viewer()
         .tag("records")
         .id("id", "The record")

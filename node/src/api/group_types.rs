@@ -7,7 +7,6 @@ use medring_protocol::group::message::Wish;
 use medring_protocol::record::Kind;
 use medring_protocol::{Gid, ParticipantId, RecordId};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 pub use medring_protocol::group::Change;
 pub use medring_protocol::group::machine::{
@@ -133,6 +132,9 @@ pub struct RecallResponse {
 pub struct GroupRecordsResponse {
     /// Newest first.
     pub records: Vec<GroupRecordInfo>,
+    /// `cursor` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A record under one of the group's epochs.
@@ -161,45 +163,4 @@ pub struct GroupRecordInfo {
     pub bytes: usize,
     /// Whether this node holds what opens it.
     pub readable: bool,
-}
-
-/// To whom a PHR is sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SealedTo {
-    /// All members of the epoch in force: receiver type 2.
-    Group,
-    /// The owner alone, under the epoch's name: receiver type 3.
-    Owner,
-}
-
-/// `POST /v1/wallet/groups/{group}/phr`. Not shown by `Debug`.
-#[derive(Clone, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GroupPhrRequest {
-    /// A FHIR R4 bundle.
-    pub bundle: Box<RawValue>,
-    /// Who may read it.
-    pub to: SealedTo,
-    /// How much of it is public: `minimal`, `coarse:FIELD,…` or `paper`.
-    #[serde(default = "minimal")]
-    pub public: String,
-}
-
-fn minimal() -> String {
-    "minimal".into()
-}
-
-impl std::fmt::Debug for GroupPhrRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GroupPhrRequest").field("to", &self.to).finish_non_exhaustive()
-    }
-}
-
-/// Its answer: in the pool and on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct GroupPhrResponse {
-    /// One record, or several in order if the bundle is too large for one.
-    #[schemars(with = "Vec<crate::api::schema::Id>")]
-    pub record_ids: Vec<RecordId>,
 }

@@ -1,27 +1,26 @@
 //! The groups of the participant who lives on this node: what they are, what may be asked of them, their records.
 
+use super::cursor::{self, Cursor, List};
 use super::problem::{ApiError, Problems};
+use super::records::{Page, PageQuery, newest_first, state_of};
 use super::table::Table;
-use super::{BUNDLE_JSON_BYTES_MAX, Body, blocking};
-use super::records::state_of;
 use super::types::{
-    AcceptRequest, AcceptResponse, AskRequest, ChangesRequest, GroupInfo, GroupPhrRequest, GroupPhrResponse,
-    GroupRecordInfo, GroupRecordsResponse, GroupRequest, GroupsResponse, InvitationRequest, InvitationResponse,
-    OpenedResponse, RecallRequest, RecallResponse,
+    AcceptRequest, AcceptResponse, AskRequest, ChangesRequest, GroupInfo, GroupRecordInfo, GroupRecordsResponse,
+    GroupRequest, GroupsResponse, InvitationRequest, InvitationResponse, OpenedResponse, RecallRequest, RecallResponse,
 };
 use super::wallet::{opened, wallet_of};
+use super::{Body, blocking};
 use crate::config::check_address;
 use crate::driver::NodeHandle;
-use crate::group::{GroupError, GroupHandle, GroupView, PhrError, seal_phr};
+use crate::group::{GroupError, GroupHandle, GroupView};
 use crate::wallet::Wallet;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use libp2p::Multiaddr;
 use medring_protocol::chain::Location;
-use medring_protocol::fhir::Bundle;
 use medring_protocol::group::GroupUid;
 use medring_protocol::group::machine::{Command, CommandError};
 use medring_protocol::record::{Receiver, Record};
@@ -107,7 +106,9 @@ pub(super) fn endpoints(table: &mut Table) {
         .reader()
         .tag("groups")
         .id("group", "The group")
-        .answers::<GroupRecordsResponse>(200, "Newest first");
+        .query::<PageQuery>()
+        .answers::<GroupRecordsResponse>(200, "Newest first")
+        .problems(&[Problems::Conflict]);
     table
         .get("/v1/wallet/groups/{group}/records/{id}", "One of them, opened and checked anew", record)
         .reader()
@@ -116,15 +117,6 @@ pub(super) fn endpoints(table: &mut Table) {
         .id("id", "The record")
         .answers::<OpenedResponse>(200, "What it holds, and what it was checked for")
         .problems(&[Problems::Unprocessable]);
-    table
-        .post("/v1/wallet/groups/{group}/phr", "Seals the PHR part of a bundle, or a recording, and submits it", phr)
-        .tag("groups")
-        .idempotent()
-        .id("group", "The group")
-        .body::<GroupPhrRequest>(json!({"bundle": {"resourceType": "Bundle", "type": "collection"}, "to": "group"}))
-        .body_bytes_max(BUNDLE_JSON_BYTES_MAX)
-        .answers::<GroupPhrResponse>(202, "In the pool and on disk")
-        .problems(&[Problems::TooMany]);
 }
 
 pub(super) fn groups_of(node: &NodeHandle) -> Result<GroupHandle, ApiError> {
@@ -147,10 +139,7 @@ async fn list(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiEr
     Ok(private(GroupsResponse { groups: groups.list(), problem: groups.groups().problem.clone() }))
 }
 
-async fn create(
-    State(node): State<NodeHandle>,
-    body: Body<GroupRequest>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn create(State(node): State<NodeHandle>, body: Body<GroupRequest>) -> Result<impl IntoResponse, ApiError> {
     let Json(GroupRequest { name, alone }) = body?;
     let groups = groups_of(&node)?;
     let group = groups.create(&name, alone).await?;
@@ -172,10 +161,7 @@ async fn invite(
     Ok(private(invited))
 }
 
-async fn accept(
-    State(node): State<NodeHandle>,
-    body: Body<AcceptRequest>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn accept(State(node): State<NodeHandle>, body: Body<AcceptRequest>) -> Result<impl IntoResponse, ApiError> {
     let Json(AcceptRequest { ticket, name }) = body?;
     let (group, code) = groups_of(&node)?.accept(&ticket, &name).await?;
     Ok(private(AcceptResponse { group, code }))
@@ -200,10 +186,7 @@ async fn change(
     Ok(private(command(&node, group, Command::Change(changes)).await?))
 }
 
-async fn start_alone(
-    State(node): State<NodeHandle>,
-    group: PathGroup,
-) -> Result<impl IntoResponse, ApiError> {
+async fn start_alone(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     Ok(private(command(&node, group, Command::StartAlone).await?))
 }
@@ -227,10 +210,7 @@ async fn ask(
     Ok(private(command(&node, group, Command::Ask(wish)).await?))
 }
 
-async fn recall(
-    State(node): State<NodeHandle>,
-    body: Body<RecallRequest>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn recall(State(node): State<NodeHandle>, body: Body<RecallRequest>) -> Result<impl IntoResponse, ApiError> {
     let Json(RecallRequest { address }) = body?;
     let form = "use /ip4/ADDRESS/tcp/PORT/p2p/PEERID, or the same with udp/PORT/quic-v1: the member's node tells it, as `medring node status` or in node.json";
     let address: Multiaddr =
@@ -239,27 +219,13 @@ async fn recall(
     Ok(private(RecallResponse { groups: groups_of(&node)?.recall(address).await? }))
 }
 
-async fn phr(
-    State(node): State<NodeHandle>,
-    group: PathGroup,
-    body: Body<GroupPhrRequest>,
-) -> Result<impl IntoResponse, ApiError> {
-    let (Path(group), Json(GroupPhrRequest { bundle, to, public })) = (group?, body?);
-    let bundle = Bundle::parse(bundle.get().as_bytes())
-        .map_err(|e| ApiError::bad_request(format!("the bundle is refused: {e}"), "send a FHIR R4 Bundle as it is"))?;
-    let policy = public
-        .parse()
-        .map_err(|e| ApiError::bad_request(format!("public: {e}"), "use minimal, coarse:FIELD,… or paper"))?;
-    let record_ids = seal_phr(&node, &group, bundle, to, policy).await?;
-    Ok((StatusCode::ACCEPTED, private(GroupPhrResponse { record_ids })))
-}
-
-async fn records(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
-    let Path(group) = group?;
+async fn records(State(node): State<NodeHandle>, group: PathGroup, query: Page) -> Result<impl IntoResponse, ApiError> {
+    let (Path(group), Query(PageQuery { limit, cursor })) = (group?, query?);
+    let limit = cursor::limit(limit, super::LIST_MAX)?;
+    let cursor = cursor.map(|text| Cursor::read(List::WalletGroup, &text)).transpose()?;
     let groups = groups_of(&node)?;
     let view = groups.view(&group)?;
-    let records = blocking(move || list_records(&node, &groups, &view)).await?;
-    Ok(private(GroupRecordsResponse { records }))
+    Ok(private(blocking(move || list_records(&node, &groups, &view, limit, cursor)).await?))
 }
 
 /// Epochs this participant knows of, by GID.
@@ -268,28 +234,39 @@ fn epochs(view: &GroupView) -> BTreeMap<Gid, u64> {
     past.chain(view.status.active.iter().map(|active| (active.gid, active.epoch))).collect()
 }
 
-fn list_records(node: &NodeHandle, groups: &GroupHandle, view: &GroupView) -> Result<Vec<GroupRecordInfo>, ApiError> {
+/// Those in the pool come with the first page, besides its records of the chain.
+fn list_records(
+    node: &NodeHandle,
+    groups: &GroupHandle,
+    view: &GroupView,
+    limit: usize,
+    cursor: Option<Cursor>,
+) -> Result<GroupRecordsResponse, ApiError> {
     let store = node.store();
     let (epochs, mut found) = (epochs(view), Vec::new());
-    for entry in store.pool()? {
+    let waiting = if cursor.is_none() { store.pool()? } else { Vec::new() };
+    for entry in waiting {
         if let Some(epoch) = entry.record.content.receiver.gid().and_then(|gid| epochs.get(&gid)) {
             found.push((None, *epoch, entry.record));
         }
     }
-    let mut placed = Vec::new();
+    let mut placed = BTreeMap::new();
     for (gid, epoch) in &epochs {
-        placed.extend(store.records_by_group(gid)?.into_iter().map(|(height, index, _)| (height, index, *epoch)));
+        placed.extend(store.records_by_group(gid)?.into_iter().map(|(height, index, _)| ((height, index), *epoch)));
     }
-    placed.sort_unstable_by(|a, b| b.cmp(a));
-    for (height, index, epoch) in placed.into_iter().take(super::LIST_MAX) {
-        if let Some(record) = store.record_at(&Location { height, index })? {
-            found.push((Some(height), epoch, record));
+    let places = placed.keys().copied().collect();
+    let (places, next) = newest_first(node, List::WalletGroup, places, cursor, limit)?;
+    for (height, index) in places {
+        if let (Some(record), Some(epoch)) =
+            (store.record_at(&Location { height, index })?, placed.get(&(height, index)))
+        {
+            found.push((Some(height), *epoch, record));
         }
     }
     let (_, tip) = store.tip()?;
     let info =
         |(height, epoch, record): &(Option<u64>, u64, Record)| info(node, groups, view, *height, *epoch, record, tip);
-    Ok(found.iter().filter_map(info).collect())
+    Ok(GroupRecordsResponse { records: found.iter().filter_map(info).collect(), next })
 }
 
 /// A record under an epoch of the group; `None` if somebody else than its patient made it.
@@ -401,29 +378,6 @@ impl From<GroupError> for ApiError {
             ),
             GroupError::Gone => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Groups do not answer", detail, "try again")
-            }
-        }
-    }
-}
-
-impl From<PhrError> for ApiError {
-    fn from(error: PhrError) -> Self {
-        let detail = error.to_string();
-        match error {
-            PhrError::NoWallet => Self::not_found(detail, "set wallet.keystore, and start the node again"),
-            PhrError::Group(error) => error.into(),
-            PhrError::Wallet(error) => error.into(),
-            PhrError::Storage(error) => error.into(),
-            PhrError::Submit(error) => error.into(),
-            PhrError::Draft(_) | PhrError::Produce(_) => {
-                let (kind, title) = ("not-sealed", "The bundle does not become a PHR");
-                Self::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    kind,
-                    title,
-                    detail,
-                    "docs/spec/mapping.md says what a PHR takes from a bundle",
-                )
             }
         }
     }

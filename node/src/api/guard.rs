@@ -85,13 +85,18 @@ impl Guard {
         };
         let Some(host) = self.host(request) else {
             let detail = "the Host header is not this node's loopback address";
-            let next = "call it as http://127.0.0.1:PORT, as node.json says; browsers of other pages are kept out this way";
+            let next =
+                "call it as http://127.0.0.1:PORT, as node.json says; browsers of other pages are kept out this way";
             return refuse(Why::Host, None, ApiError::new(StatusCode::FORBIDDEN, "host", "Wrong Host", detail, next));
         };
         if !Self::origin_is_ours(request.headers(), host) {
             let detail = "the request comes from a page that this node did not serve";
             let next = "call it from a program, or from a page of the node itself, under the same name and port";
-            return refuse(Why::Origin, None, ApiError::new(StatusCode::FORBIDDEN, "origin", "Wrong origin", detail, next));
+            return refuse(
+                Why::Origin,
+                None,
+                ApiError::new(StatusCode::FORBIDDEN, "origin", "Wrong origin", detail, next),
+            );
         }
         if route == Some(OPEN) {
             return Ok(());
@@ -106,9 +111,11 @@ impl Guard {
                 request.extensions_mut().insert(identity);
                 Ok(())
             }
-            Verdict::Expired(id) => {
-                refuse(Why::Expired, Some(&id), ApiError::token("the token's time is over: ask its operator for another"))
-            }
+            Verdict::Expired(id) => refuse(
+                Why::Expired,
+                Some(&id),
+                ApiError::token("the token's time is over: ask its operator for another"),
+            ),
             Verdict::Unknown => {
                 refuse(Why::WrongToken, None, ApiError::token("the Authorization header holds no token of this node"))
             }
@@ -176,9 +183,7 @@ mod tests {
     #[test]
     fn a_browser_with_another_page_is_told_from_a_program_and_from_our_own_page() {
         let host = ("host", "127.0.0.1:8080");
-        let ours = |headers: &[(&str, &str)]| {
-            Guard::origin_is_ours(request("/", headers).headers(), host.1)
-        };
+        let ours = |headers: &[(&str, &str)]| Guard::origin_is_ours(request("/", headers).headers(), host.1);
         assert!(ours(&[]), "a program");
         assert!(ours(&[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")]));
         assert!(ours(&[("sec-fetch-site", "none")]), "an address typed in");

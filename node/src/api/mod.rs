@@ -9,14 +9,20 @@ mod aphr;
 mod aphr_types;
 mod blocks;
 mod chain;
+mod cursor;
 mod document;
+mod event_types;
+mod events;
 mod faults;
+mod fhir;
+mod fhir_types;
 mod fork_types;
 mod forks;
 mod group_types;
 mod groups;
 mod guard;
 mod headers;
+mod patient;
 mod peer_types;
 mod peers;
 mod people;
@@ -30,8 +36,8 @@ mod table;
 pub mod types;
 mod wallet;
 
-pub use access::TokensError;
 pub(crate) use access::Tokens;
+pub use access::TokensError;
 pub use document::openapi;
 
 use crate::driver::{NodeHandle, Shutdown, StartError};
@@ -41,6 +47,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::extract::rejection::JsonRejection;
 use axum::middleware::{from_fn_with_state, map_response};
+use events::Hub;
 use guard::Guard;
 use problem::ApiError;
 use std::net::SocketAddr;
@@ -51,7 +58,7 @@ use tokio::net::TcpListener;
 
 /// A JSON body, bytes, where no endpoint says otherwise.
 pub(crate) const JSON_BYTES_MAX: usize = 16 * 1024;
-/// A bundle to be sealed, in a JSON body: what parses at all, and the request around it.
+/// An aggregate in a JSON body, bytes: what parses at all, and the request around it.
 pub(crate) const BUNDLE_JSON_BYTES_MAX: usize = medring_protocol::fhir::BUNDLE_BYTES_MAX + 1024;
 /// Items in one list, unless fewer are asked for.
 pub(crate) const LIST_MAX: usize = 200;
@@ -65,6 +72,7 @@ pub(crate) struct Api {
     node: NodeHandle,
     answered: Answered,
     refusals: Arc<Refusals>,
+    hub: Hub,
 }
 
 impl FromRef<Api> for NodeHandle {
@@ -85,10 +93,14 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError>
 /// Serves until `stop` is cancelled, and then what is under way.
 pub(crate) async fn serve(listener: TcpListener, node: NodeHandle, stop: Shutdown) {
     let address = node.info().api;
-    let api = Api { node, answered: Answered::default(), refusals: Arc::default() };
+    let hub = Hub::new(node.info().started_ms);
+    let feed = tokio::spawn(events::feed(hub.clone(), node.clone(), stop.clone()));
+    let api = Api { node, answered: Answered::default(), refusals: Arc::default(), hub };
     let guard = Guard::new(api.node.tokens().clone(), address, api.refusals.clone());
     let router = router(&api).layer(from_fn_with_state(guard, guard::guard)).layer(map_response(headers::add));
     server::run(listener, router, server::Limits::NODE, stop).await;
+    // It ends with the node.
+    let _ = feed.await;
 }
 
 /// Every endpoint there is.
@@ -105,6 +117,8 @@ fn table() -> Table {
         wallet::endpoints,
         groups::endpoints,
         aphr::endpoints,
+        fhir::endpoints,
+        events::endpoints,
         access::endpoints,
         document::endpoints,
         faults::endpoints,
@@ -115,11 +129,7 @@ fn table() -> Table {
 }
 
 fn router(api: &Api) -> Router {
-    table()
-        .into_router(api)
-        .fallback(unknown)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(api.clone())
+    table().into_router(api).fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(api.clone())
 }
 
 async fn unknown() -> ApiError {

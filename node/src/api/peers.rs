@@ -89,10 +89,7 @@ async fn bans(State(node): State<NodeHandle>) -> Result<Json<BansResponse>, ApiE
     Ok(Json(BansResponse { bans: node.bans().await? }))
 }
 
-async fn ban(
-    State(node): State<NodeHandle>,
-    body: Body<BanRequest>,
-) -> Result<Json<Ban>, ApiError> {
+async fn ban(State(node): State<NodeHandle>, body: Body<BanRequest>) -> Result<Json<Ban>, ApiError> {
     let Json(BanRequest { target, minutes, reason }) = body?;
     let target = target_of(&target)?;
     if !(1..=BAN_MINUTES_MAX).contains(&minutes) {
@@ -112,10 +109,7 @@ async fn ban(
     Ok(Json(ban))
 }
 
-async fn unban(
-    State(node): State<NodeHandle>,
-    body: Body<UnbanRequest>,
-) -> Result<Json<UnbanResponse>, ApiError> {
+async fn unban(State(node): State<NodeHandle>, body: Body<UnbanRequest>) -> Result<Json<UnbanResponse>, ApiError> {
     let Json(UnbanRequest { target }) = body?;
     let target = target_of(&target)?;
     if !node.unban(target).await? {

@@ -13,7 +13,11 @@ use medring_protocol::chain::StateRead;
 
 pub(super) fn endpoints(table: &mut Table) {
     table
-        .get("/v1/participants/{id}", "Who is enrolled: keys, role, validity, revocation; or that it is an authority", participant)
+        .get(
+            "/v1/participants/{id}",
+            "Who is enrolled: keys, role, validity, revocation; or that it is an authority",
+            participant,
+        )
         .viewer()
         .tag("chain")
         .id("id", "The participant")

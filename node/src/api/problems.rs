@@ -109,15 +109,43 @@ impl Problems {
     pub(crate) fn example(self) -> Value {
         let (kind, title, detail, next) = match self {
             Self::BadRequest => ("bad-request", "Bad request", "limit is 0", "use 1 … 200"),
-            Self::Token => ("token", "No or wrong token", "the request has no Authorization header", "send Authorization: Bearer TOKEN"),
-            Self::Forbidden => ("scope", "The token is for something else", "the token's scope is viewer, and this takes operator", "ask for a token of that scope"),
+            Self::Token => (
+                "token",
+                "No or wrong token",
+                "the request has no Authorization header",
+                "send Authorization: Bearer TOKEN",
+            ),
+            Self::Forbidden => (
+                "scope",
+                "The token is for something else",
+                "the token's scope is viewer, and this takes operator",
+                "ask for a token of that scope",
+            ),
             Self::NotFound => ("not-found", "Not found", "there is no such path", "docs/api.md lists all"),
-            Self::Conflict => ("pending", "The record waits already", "the record is waiting already", "GET /v1/records/{id} tells where it stands"),
-            Self::TooLarge => ("too-large", "Body too large", "the body is larger than 16384 bytes", "send less at once"),
-            Self::Unprocessable => ("invalid-record", "The record breaks a rule", "R-UPLOADER: its uploader is not enrolled", "docs/spec/rules.md says what is asked for"),
-            Self::TooMany => ("pool-full", "The pool is full", "the pool has no room", "submit it again after the next blocks"),
-            Self::Internal => ("internal", "Internal error", "the node lost the request", "try again; if it stays, restart the node"),
-            Self::Unreachable => ("unreachable", "The peer was not reached", "nobody answers there", "check the address and that node"),
+            Self::Conflict => (
+                "pending",
+                "The record waits already",
+                "the record is waiting already",
+                "GET /v1/records/{id} tells where it stands",
+            ),
+            Self::TooLarge => {
+                ("too-large", "Body too large", "the body is larger than 16384 bytes", "send less at once")
+            }
+            Self::Unprocessable => (
+                "invalid-record",
+                "The record breaks a rule",
+                "R-UPLOADER: its uploader is not enrolled",
+                "docs/spec/rules.md says what is asked for",
+            ),
+            Self::TooMany => {
+                ("pool-full", "The pool is full", "the pool has no room", "submit it again after the next blocks")
+            }
+            Self::Internal => {
+                ("internal", "Internal error", "the node lost the request", "try again; if it stays, restart the node")
+            }
+            Self::Unreachable => {
+                ("unreachable", "The peer was not reached", "nobody answers there", "check the address and that node")
+            }
             Self::Busy => ("busy", "Busy", "64 requests are being served", "try again"),
             Self::Timeout => ("timeout", "Time is up", "no answer within 30 s", "try again, or ask for less"),
         };

@@ -1,9 +1,9 @@
 //! How the node is, and its figures.
 
-use super::problem::{ApiError, Problems};
-use super::table::Table;
 use super::Body;
+use super::problem::{ApiError, Problems};
 use super::schema;
+use super::table::Table;
 use super::types::{GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PoolInfo, StatusResponse, TipInfo};
 use crate::core::SyncPhase;
 use crate::driver::{NodeHandle, now_ms};
@@ -16,10 +16,11 @@ use medring_protocol::chain::StateRead;
 
 pub(super) fn endpoints(table: &mut Table) {
     table.get("/health", "Whether it runs; needs no token", health).open().answers::<Health>(200, "It does");
-    table
-        .get("/metrics", "Figures for Prometheus", metrics)
-        .viewer()
-        .gives(200, "text/plain", "Prometheus's text format 0.0.4");
+    table.get("/metrics", "Figures for Prometheus", metrics).viewer().gives(
+        200,
+        "text/plain",
+        "Prometheus's text format 0.0.4",
+    );
     table
         .get("/v1/status", "Chain, tip, sync, peers, pool, mining, participant, clock", status)
         .viewer()
@@ -88,10 +89,7 @@ async fn genesis(State(node): State<NodeHandle>) -> Json<GenesisFile> {
     Json(GenesisFile::new(node.params().clone()))
 }
 
-async fn isolate(
-    State(node): State<NodeHandle>,
-    body: Body<Isolation>,
-) -> Result<Json<Isolation>, ApiError> {
+async fn isolate(State(node): State<NodeHandle>, body: Body<Isolation>) -> Result<Json<Isolation>, ApiError> {
     let Json(isolation) = body?;
     if !node.params().is_testnet() {
         let detail = format!("{:?} is a production network: links are not cut on request", node.params().name);

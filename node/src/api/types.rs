@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 pub use super::access::Scope;
 pub use super::access_types::*;
 pub use super::aphr_types::*;
+pub use super::event_types::*;
+pub use super::fhir_types::*;
 pub use super::fork_types::*;
 pub use super::group_types::*;
 pub use super::peer_types::*;
@@ -242,6 +244,9 @@ pub struct RecordSummary {
 pub struct RecordsResponse {
     /// Newest first on the chain; in order of admission in the pool.
     pub records: Vec<RecordSummary>,
+    /// `cursor` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// `GET /v1/records/{id}/proof`: enough to check the record against a chain of one's own.
@@ -294,6 +299,9 @@ pub struct BlockSummary {
 pub struct BlocksResponse {
     /// The blocks.
     pub blocks: Vec<BlockSummary>,
+    /// `cursor` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// `GET /v1/blocks/{id or height}`.

@@ -2,8 +2,8 @@
 
 use super::blocking;
 use super::problem::{ApiError, Problems};
-use super::table::Table;
 use super::records::state_of;
+use super::table::Table;
 use super::types::{OpenedResponse, WalletRecordInfo, WalletRecordsResponse, WalletResponse};
 use crate::driver::NodeHandle;
 use crate::wallet::{OpenedRecord, Wallet, WalletError, WalletRecord};

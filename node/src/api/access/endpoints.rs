@@ -18,7 +18,9 @@ pub(in crate::api) fn endpoints(table: &mut Table) {
     table
         .post("/v1/tokens", "Makes a token; the answer is the only place where it is ever shown", create)
         .tag("access")
-        .body::<TokenRequest>(serde_json::json!({"scope": "viewer", "name": "the daughter's tablet", "minutes": 43_200}))
+        .body::<TokenRequest>(
+            serde_json::json!({"scope": "viewer", "name": "the daughter's tablet", "minutes": 43_200}),
+        )
         .answers::<TokenCreated>(201, "The token")
         .problems(&[Problems::Conflict]);
     table

@@ -153,7 +153,8 @@ impl Endpoint {
     /// Takes JSON.
     pub(in crate::api) fn body<T: JsonSchema>(&mut self, example: Value) -> &mut Self {
         let (kind, says) = ("application/json", "");
-        self.taken = Some(Taken { kind, schema: Some(SchemaGenerator::subschema_for::<T>), example: Some(example), says });
+        self.taken =
+            Some(Taken { kind, schema: Some(SchemaGenerator::subschema_for::<T>), example: Some(example), says });
         self
     }
 

@@ -213,7 +213,9 @@ mod tests {
         assert!(is_new(answered.begin(&key("a"), [1; 32], 0)));
         assert!(format!("{:?}", answered.begin(&key("a"), [1; 32], 1).err()).contains("in-progress"));
         answered.end(&key("a"), kept("done"));
-        let Ok(Found::Kept(again)) = answered.begin(&key("a"), [1; 32], KEPT_MS - 1) else { panic!("it is remembered") };
+        let Ok(Found::Kept(again)) = answered.begin(&key("a"), [1; 32], KEPT_MS - 1) else {
+            panic!("it is remembered")
+        };
         assert_eq!(again.body, "done");
         assert!(format!("{:?}", answered.begin(&key("a"), [2; 32], 1).err()).contains("idempotency-key"));
         let others = (Some("1a2b".into()), "a".to_owned());
