@@ -3,7 +3,7 @@
 use super::harness::{Net, SOON};
 use medring_protocol::vitals::{Layout, Recording};
 use medring_testnet::procs::{EpochSeen, group_path, until};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const OWNER: usize = 2;
 

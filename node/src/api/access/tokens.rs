@@ -155,8 +155,10 @@ impl Tokens {
         }
         let _writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut entries = self.entries().as_ref().clone();
-        // What ran out makes room.
-        entries.retain(|entry| entry.stored.expires_ms.is_none_or(|expires| now_ms < expires));
+        if entries.len() >= TOKENS_MAX {
+            // What ran out makes room. Until then the list has it, and whoever sends it is told why it does not open.
+            entries.retain(|entry| entry.stored.expires_ms.is_none_or(|expires| now_ms < expires));
+        }
         if entries.len() >= TOKENS_MAX {
             return Err(TokenError::Full);
         }
