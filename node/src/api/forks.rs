@@ -7,6 +7,7 @@ use super::table::Table;
 use super::types::{
     BlockRequest, HistoryResponse, Orphan, ReorgInfo, ReorgsResponse, TipResponse, TipsResponse, TreeResponse, history,
 };
+use crate::core::limits::TREE_HEIGHTS_MAX;
 use crate::core::{OperatorAnswer, OperatorCommand, OperatorError};
 use crate::driver::NodeHandle;
 use axum::Json;
@@ -111,9 +112,11 @@ async fn tree(
     query: Result<Query<TreeQuery>, QueryRejection>,
 ) -> Result<Json<TreeResponse>, ApiError> {
     let Query(TreeQuery { heights }) = query?;
-    let OperatorAnswer::Tree(blocks) =
-        node.operate(OperatorCommand::Tree { heights: heights.unwrap_or(TREE_HEIGHTS) }).await?
-    else {
+    let heights = heights.unwrap_or(TREE_HEIGHTS);
+    if heights > TREE_HEIGHTS_MAX {
+        return Err(ApiError::bad_request(format!("heights is {heights}"), format!("use 0 … {TREE_HEIGHTS_MAX}")));
+    }
+    let OperatorAnswer::Tree(blocks) = node.operate(OperatorCommand::Tree { heights }).await? else {
         return Err(ApiError::lost());
     };
     let snapshot = node.snapshot();

@@ -354,3 +354,29 @@ async fn answers_are_kept_by_nobody_and_run_nowhere() {
     }
     stop(node).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_answered_in_time_and_others_meanwhile() {
+    let world = World::new(66);
+    let node = world.start("alice", &[]).await;
+    let (host, token) = (node.info().api, std::fs::read_to_string(world.data("alice").join("api.token")).unwrap());
+    let head = format!(
+        "POST /v1/records HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Length: 1000\r\n\r\nhalf of it",
+        token.trim()
+    );
+    let slow: Vec<_> = (0..20).map(|_| raw_request(&node, head.as_bytes())).collect();
+    let others = async {
+        for _ in 0..50 {
+            assert_eq!(get(&node, "/v1/status").await.status, 200);
+        }
+    };
+    let (answers, ()) = tokio::join!(futures::future::join_all(slow), others);
+    for answer in answers {
+        assert_eq!(
+            (answer.status, answer.json()["type"].as_str()),
+            (504, Some("urn:medring:problem:timeout")),
+            "{answer:?}"
+        );
+    }
+    stop(node).await;
+}

@@ -28,9 +28,9 @@ pub(in crate::api) fn endpoints(table: &mut Table) {
         .tag("access")
         .answers::<TokensResponse>(200, "Oldest first");
     table
-        .delete("/v1/tokens/{token}", "Revokes a token, at once and for good", revoke)
+        .delete("/v1/tokens/{id}", "Revokes a token, at once and for good", revoke)
         .tag("access")
-        .text("token", "Its id, as the list shows it", "1a2b3c4d")
+        .text("id", "Its id, as the list shows it", "1a2b3c4d")
         .answers::<TokenInfo>(200, "What it was");
 }
 

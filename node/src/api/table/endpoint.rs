@@ -1,7 +1,7 @@
 //! One endpoint: its handler, whom it lets in, its limits, and what it takes and answers.
 
 use super::super::Api;
-use super::super::access::{Needs, Scope};
+use super::super::access::Needs;
 use super::super::problem::Problems;
 use axum::routing::MethodRouter;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -187,12 +187,6 @@ impl Endpoint {
     /// Problems of its own, besides those that any endpoint may have.
     pub(in crate::api) fn problems(&mut self, problems: &[Problems]) -> &mut Self {
         self.problems.extend_from_slice(problems);
-        self
-    }
-
-    /// Lets devices in, and no viewer or reader.
-    pub(in crate::api) fn device(&mut self) -> &mut Self {
-        self.needs = Needs::One(&[Scope::Device]);
         self
     }
 }
