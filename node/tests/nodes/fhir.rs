@@ -8,17 +8,22 @@ use medring_protocol::fhir::{self, Bundle};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The patients to try with: the large ones that lie beside the project, if they do, and those that are committed.
+/// The patients to try with: those that are committed, and the larger collection that `MEDRING_DATA` names, or that lies in
+/// ../shared/data beside the workspace; says loudly when there is none.
 fn patients() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let beside = || root.join("../shared/data");
+    let synthea = std::env::var_os("MEDRING_DATA").map_or_else(beside, PathBuf::from).join("fhir/synthea");
+    if !synthea.is_dir() {
+        eprintln!("SKIPPED: no larger collection at {}; set MEDRING_DATA to test on it", synthea.display());
+    }
     let samples = root.join("testnet/samples/fhir");
-    let synthea = root.join("../shared/data/fhir/synthea");
     let mut found: Vec<_> = [samples, synthea]
         .iter()
         .filter_map(|folder| std::fs::read_dir(folder).ok())
         .flatten()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json") && !path.ends_with("INDEX.json"))
         .collect();
     found.sort();
     assert!(found.len() >= 4, "the committed samples are not there");
