@@ -207,14 +207,17 @@ async fn group(
     .await
 }
 
+/// Records by the heights of their blocks and their places in them.
+pub(super) type Places = Vec<(u64, u32)>;
+
 /// A page of places on the best chain, newest first, and the cursor of the next.
 pub(super) fn newest_first(
     node: &NodeHandle,
     list: List,
-    mut places: Vec<(u64, u32)>,
+    mut places: Places,
     cursor: Option<Cursor>,
     limit: usize,
-) -> Result<(Vec<(u64, u32)>, Option<String>), ApiError> {
+) -> Result<(Places, Option<String>), ApiError> {
     if let Some(cursor) = cursor {
         cursor.stands(node.store().id_at(cursor.height)?)?;
         places.retain(|place| *place < (cursor.height, cursor.index));

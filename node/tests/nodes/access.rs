@@ -79,7 +79,7 @@ async fn a_token_is_shown_once_survives_a_restart_and_ends_when_it_is_revoked() 
     let listed = get(&node, "/v1/tokens").await;
     assert!(!String::from_utf8_lossy(&listed.body).contains(&token));
     let listed: TokensResponse = serde_json::from_slice(&listed.body).unwrap();
-    assert_eq!(listed.tokens, [info.clone()]);
+    assert_eq!(listed.tokens, std::slice::from_ref(&info));
     stop(node).await;
     for file in walk(&world.data("alice")) {
         let bytes = std::fs::read(&file).unwrap();
@@ -266,8 +266,8 @@ async fn what_is_refused_is_refused_with_a_problem_and_logged_without_secrets() 
         // What is no HTTP at all is refused before it comes to us.
         if answer.status != 400 {
             let problem = serde_json::from_slice::<Problem>(&answer.body);
-            let problem = problem.unwrap_or_else(|e| panic!("{what}: {e}: {answer:?}"));
-            expect(problem.kind == format!("urn:medring:problem:{kind}") && !problem.next.is_empty(), "problem");
+            let kind = format!("urn:medring:problem:{kind}");
+            expect(problem.is_ok_and(|problem| problem.kind == kind && !problem.next.is_empty()), "problem");
             for header in [
                 "content-type: application/problem+json",
                 "cache-control: no-store",

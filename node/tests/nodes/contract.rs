@@ -77,10 +77,8 @@ pub(crate) fn fits(value: &Value, schema: &'static Value, at: &str) -> Result<()
             }
         }
     }
-    if let Some(all) = rules.get("enum").and_then(Value::as_array) {
-        if !all.contains(value) {
-            return no(at, &format!("{value} is none of {all:?}"));
-        }
+    if let Some(all) = rules.get("enum").and_then(Value::as_array).filter(|all| !all.contains(value)) {
+        return no(at, &format!("{value} is none of {all:?}"));
     }
     if rules.get("const").is_some_and(|only| only != value) {
         return no(at, &format!("{value} is not {}", rules["const"]));

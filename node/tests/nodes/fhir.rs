@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The patients to try with: those that are committed, and the larger collection that `MEDRING_DATA` names, or that lies in
 /// ../shared/data beside the workspace; says loudly when there is none.
+#[expect(clippy::print_stderr, reason = "whoever reads the output has to know what was left out")]
 fn patients() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let beside = || root.join("../shared/data");
