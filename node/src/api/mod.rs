@@ -35,6 +35,7 @@ mod status;
 mod table;
 pub mod types;
 mod wallet;
+mod wallet_types;
 
 pub(crate) use access::Tokens;
 pub use access::TokensError;
