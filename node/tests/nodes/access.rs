@@ -6,8 +6,9 @@ use medring_node::api::types::{Problem, Scope, TokenCreated, TokensResponse};
 use medring_node::driver::NodeHandle;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 /// A request as it goes over the wire, with these headers and nothing else but its length.
 async fn sent(node: &NodeHandle, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -110,13 +111,16 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
-/// What this thread logs, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What this thread logs; on a runtime of one thread that is all of a node's API.
+struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {
@@ -125,15 +129,17 @@ impl Write for Log {
 }
 
 impl Log {
-    /// From now on, on this thread; on a runtime of one thread that is all of the API.
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::TRACE);
-        tracing::subscriber::set_default(subscriber.with_writer(move || log.clone()).finish())
+    /// From now on. For the whole process: whether anybody listens is remembered for each line of code that logs.
+    fn listen() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Self);
+            subscriber.with_env_filter("info,medring_node::api=trace,hyper=trace").init();
+        });
     }
 
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    fn text() -> String {
+        LOG.with_borrow(|log| String::from_utf8_lossy(log).into_owned())
     }
 }
 
@@ -151,8 +157,7 @@ async fn with_an_expired_token(world: &World) -> NodeHandle {
 
 #[tokio::test]
 async fn what_is_refused_is_refused_with_a_problem_and_logged_without_secrets() {
-    let log = Log::default();
-    let _listening = log.listen();
+    Log::listen();
     let world = World::new(63);
     let node = with_an_expired_token(&world).await;
     let start = std::fs::read_to_string(world.data("alice").join("api.token")).unwrap();
@@ -303,7 +308,7 @@ async fn what_is_refused_is_refused_with_a_problem_and_logged_without_secrets() 
             }
         }
     }
-    let text = log.text();
+    let text = Log::text();
     for why in ["no token", "wrong token", "expired token", "scope", "foreign origin", "foreign host"] {
         if !text.contains(&format!("why=\"{why}\"")) {
             failed.push(format!("{why} is not in the log:\n{text}"));
@@ -321,15 +326,14 @@ async fn what_is_refused_is_refused_with_a_problem_and_logged_without_secrets() 
 
 #[tokio::test]
 async fn a_flood_of_refused_requests_does_not_fill_the_log() {
-    let log = Log::default();
-    let _listening = log.listen();
+    Log::listen();
     let world = World::new(64);
     let node = world.start("alice", &[]).await;
     let host = node.info().api.to_string();
     for _ in 0..300 {
         assert_eq!(sent(&node, "GET", "/v1/status", &[("Host", &host)], b"").await.status, 401);
     }
-    let lines = log.text().lines().filter(|line| line.contains("the API refused a request")).count();
+    let lines = Log::text().lines().filter(|line| line.contains("the API refused a request")).count();
     // One each five seconds: a slow machine takes its time for three hundred.
     assert!((1..=20).contains(&lines), "{lines} lines for 300 requests");
     assert_eq!(get(&node, "/v1/status").await.status, 200);
