@@ -42,7 +42,7 @@ test: deps ## Every test of the workspace, then the vectors recomputed in Python
 	@if [ -f docs/spec/vectors/check.py ]; then \
 	  echo "python3 docs/spec/vectors/check.py"; python3 docs/spec/vectors/check.py; fi
 
-check: deps components ## What CI runs: format, arrows, licences, models, clippy and docs without warnings, then make test.
+check: deps components ## What CI runs: format, arrows, licences, models, clippy and docs without warnings, make test, schemathesis.
 	$(CARGO) fmt --all --check
 	.ci/arrows
 	.ci/reasons
@@ -53,6 +53,7 @@ check: deps components ## What CI runs: format, arrows, licences, models, clippy
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 	@$(MAKE) --no-print-directory test
+	.ci/schemathesis
 
 # rustfmt and clippy are no part of rustup's minimal profile.
 components:

@@ -175,9 +175,19 @@ impl Client {
         json(path, self.call(path, Body::Put(serde_json::to_vec(body).map_err(malformed)?))?)
     }
 
+    /// DELETEs something and reads JSON.
+    pub fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        json(path, self.call(path, Body::Delete)?)
+    }
+
     /// POSTs bytes, for example a record, and reads JSON.
     pub fn post_bytes<T: DeserializeOwned>(&self, path: &str, bytes: &[u8]) -> Result<T, ClientError> {
         json(path, self.call(path, Body::Bytes(bytes))?)
+    }
+
+    /// POSTs a FHIR bundle, for example to `/v1/fhir/Bundle?kind=phr`, and reads JSON.
+    pub fn post_fhir<T: DeserializeOwned>(&self, path: &str, bundle: &[u8]) -> Result<T, ClientError> {
+        json(path, self.call(path, Body::Fhir(bundle))?)
     }
 
     /// GETs bytes, at most `limit` of them.
@@ -196,6 +206,7 @@ impl Client {
         let token = Zeroizing::new(format!("Bearer {}", self.token.as_str()));
         let answer = match body {
             Body::None => self.agent.get(&url).header("Authorization", token.as_str()).call(),
+            Body::Delete => self.agent.delete(&url).header("Authorization", token.as_str()).call(),
             Body::Json(json) => {
                 let request = self.agent.post(&url).header("Authorization", token.as_str());
                 request.content_type("application/json").send(json)
@@ -203,6 +214,10 @@ impl Client {
             Body::Put(json) => {
                 let request = self.agent.put(&url).header("Authorization", token.as_str());
                 request.content_type("application/json").send(json)
+            }
+            Body::Fhir(bundle) => {
+                let request = self.agent.post(&url).header("Authorization", token.as_str());
+                request.content_type("application/fhir+json").send(bundle)
             }
             Body::Bytes(bytes) => {
                 let request = self.agent.post(&url).header("Authorization", token.as_str());
@@ -227,9 +242,11 @@ impl Client {
 
 enum Body<'a> {
     None,
+    Delete,
     Json(Vec<u8>),
     Put(Vec<u8>),
     Bytes(&'a [u8]),
+    Fhir(&'a [u8]),
 }
 
 fn malformed(path: &str, e: impl fmt::Display) -> ClientError {

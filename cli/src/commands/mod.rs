@@ -14,6 +14,7 @@ mod record;
 mod scan;
 mod submit;
 mod testnet;
+mod token;
 
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     /// Links to other nodes
     #[command(subcommand)]
     Peers(peers::PeersCommand),
+    /// Tokens of the node's API: for pages, monitors and devices
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Several nodes on this machine to try things out, and the demonstration
     #[command(subcommand)]
     Testnet(testnet::TestnetCommand),
@@ -67,6 +71,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Aggregate(args) => aggregate::run(&args, context),
         Command::Chain(command) => chain::run(command, context),
         Command::Peers(command) => peers::run(command, context),
+        Command::Token(command) => token::run(command, context),
         Command::Testnet(command) => testnet::run(command, context),
         Command::Completions(args) => completions::run(&args, context),
     }

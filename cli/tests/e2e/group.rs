@@ -3,7 +3,7 @@
 use super::harness::{Net, SOON};
 use medring_protocol::vitals::{Layout, Recording};
 use medring_testnet::procs::{EpochSeen, group_path, until};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const OWNER: usize = 2;
 
@@ -49,10 +49,9 @@ impl Family {
         let csv = include_bytes!("../../../testnet/samples/vitals/pulse_heartpy_1min.csv");
         let recording = Recording::from_csv(csv, &Layout::default(), 1_700_000_000_000).unwrap();
         let subject = format!("Patient/{}", self.net.node(OWNER).unwrap().participant);
-        let bundle: Value = serde_json::from_slice(&recording.to_fhir(&subject).to_bytes()).unwrap();
-        let wish = json!({ "bundle": bundle, "to": "group", "public": "minimal" });
         let client = self.net.client(OWNER).unwrap();
-        let made: Value = client.post(&group_path(&self.group, "/phr"), &wish).unwrap();
+        let path = format!("/v1/fhir/Bundle?kind=phr&group={}", self.group);
+        let made: Value = client.post_fhir(&path, &recording.to_fhir(&subject).to_bytes()).unwrap();
         made["record_ids"][0].as_str().unwrap().to_string()
     }
 

@@ -14,17 +14,20 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// What an APHR turned out to be.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AphrReport {
     /// The APHR.
+    #[schemars(with = "crate::api::schema::Id")]
     pub record_id: RecordId,
     /// The epoch it is sealed to.
+    #[schemars(with = "crate::api::schema::Id")]
     pub gid: Gid,
     /// e.
     pub epoch: u64,
     /// Height of its block.
     pub height: u64,
     /// Who made it.
+    #[schemars(with = "crate::api::schema::Id")]
     pub by: ParticipantId,
     /// The checks of the APHR itself.
     pub checks: Checks,
@@ -38,6 +41,7 @@ pub struct AphrReport {
     /// Whether its patient has published something newer in this epoch that it does not cover.
     pub stale: bool,
     /// The newest such record.
+    #[schemars(with = "Option<crate::api::schema::Id>")]
     pub newer: Option<RecordId>,
     /// Whether everything but its age is in order: its own checks, every source verified, and the aggregate matches. What the
     /// patient left out shows only if it is a PHR or APHR of this epoch: nobody else can tell whose an EHR or EMR is.

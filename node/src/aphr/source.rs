@@ -11,7 +11,7 @@ use medring_storage::{ChainStore, Engine, StorageError};
 use serde::{Deserialize, Serialize};
 
 /// What a source turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// What its producer signed, on this chain, for this patient.
@@ -40,15 +40,19 @@ impl Verdict {
 }
 
 /// One source in a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SourceReport {
     /// Which record.
+    #[schemars(with = "crate::api::schema::Id")]
     pub record_id: RecordId,
     /// What it is, if it is on this chain.
+    #[schemars(with = "Option<crate::api::schema::RecordKind>")]
     pub kind: Option<Kind>,
     /// Who signed it.
+    #[schemars(with = "Option<crate::api::schema::Id>")]
     pub uploader: Option<ParticipantId>,
     /// As what that participant is enrolled.
+    #[schemars(with = "Option<crate::api::schema::RoleName>")]
     pub role: Option<Role>,
     /// Height of its block.
     pub height: Option<u64>,

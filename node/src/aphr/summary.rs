@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// An aggregate in a few lines.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Summary {
     /// Length of the aggregate.
     pub bytes: usize,
@@ -23,7 +23,7 @@ pub struct Summary {
 }
 
 /// One contradiction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ConflictShown {
     /// For example `medication-status`.
     pub code: String,
@@ -32,7 +32,7 @@ pub struct ConflictShown {
 }
 
 /// One vital sign.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct VitalShown {
     /// For example `Heart rate`.
     pub name: String,

@@ -2,13 +2,15 @@
 
 use super::blocking;
 use super::groups::groups_of;
-use super::problem::ApiError;
+use super::problem::{ApiError, Problems};
+use super::table::Table;
 use super::types::{AggregateRequest, AggregateResponse, AphrPolicy, AphrReport, PlayRequest};
+use super::{BUNDLE_JSON_BYTES_MAX, Body};
 use crate::aphr::{self, AphrError, Chosen, PublishError, Published, ReportError};
 use crate::driver::NodeHandle;
 use crate::group::{GroupError, GroupHandle, GroupView};
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -17,6 +19,53 @@ use medring_protocol::group::GroupUid;
 use medring_protocol::group::machine::{CommandError, EpochAccess};
 use medring_protocol::seal::RecordSecret;
 use serde::Deserialize;
+use serde_json::json;
+
+pub(super) fn endpoints(table: &mut Table) {
+    table
+        .post("/v1/wallet/groups/{group}/aggregate", "Gathers, aggregates, and seals to the epoch in force", aggregate)
+        .tag("groups")
+        .idempotent()
+        .id("group", "The group")
+        .body::<AggregateRequest>(json!({}))
+        .answers::<AggregateResponse>(202, "It is in the pool and on disk")
+        .problems(&[Problems::TooMany]);
+    table
+        .get("/v1/wallet/groups/{group}/policy", "When this node aggregates besides at every new epoch", policy)
+        .reader()
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<AphrPolicy>(200, "`null`: never");
+    table
+        .put("/v1/wallet/groups/{group}/policy", "Says when this node aggregates", set_policy)
+        .tag("groups")
+        .id("group", "The group")
+        .body::<AphrPolicy>(json!({"every_records": 10, "every_minutes": null}))
+        .answers::<AphrPolicy>(200, "Stored");
+    table
+        .get(
+            "/v1/wallet/groups/{group}/report",
+            "The newest aggregate that opens here, checked source by source",
+            report,
+        )
+        .reader()
+        .tag("groups")
+        .id("group", "The group")
+        .query::<ReportQuery>()
+        .answers::<AphrReport>(200, "What it turned out to be (docs/spec/aggregate.md)")
+        .problems(&[Problems::Unprocessable]);
+    table
+        .post(
+            "/v1/testnet/aggregate",
+            "An aggregate exactly as told, to play a patient who cheats; test networks only",
+            play,
+        )
+        .tag("testnet")
+        .body::<PlayRequest>(json!({"group": "0".repeat(64), "sources": []}))
+        .body_bytes_max(BUNDLE_JSON_BYTES_MAX)
+        .answers::<AggregateResponse>(202, "It is in the pool and on disk")
+        .problems(&[Problems::NotFound, Problems::Conflict, Problems::Unprocessable, Problems::TooMany]);
+}
 
 type PathGroup = Result<Path<GroupUid>, PathRejection>;
 
@@ -33,25 +82,25 @@ fn made(published: Published) -> impl IntoResponse {
     (StatusCode::ACCEPTED, private(AggregateResponse { record_id, sources, bytes, skipped }))
 }
 
-pub(super) async fn aggregate(
+async fn aggregate(
     State(node): State<NodeHandle>,
     group: PathGroup,
-    body: Result<Json<AggregateRequest>, JsonRejection>,
+    body: Body<AggregateRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     let (Path(group), Json(AggregateRequest {})) = (group?, body?);
     groups_of(&node)?;
     Ok(made(aphr::publish(&node, &group).await?))
 }
 
-pub(super) async fn policy(State(node): State<NodeHandle>, group: PathGroup) -> Result<Json<AphrPolicy>, ApiError> {
+async fn policy(State(node): State<NodeHandle>, group: PathGroup) -> Result<Json<AphrPolicy>, ApiError> {
     let Path(group) = group?;
     Ok(Json(groups_of(&node)?.view(&group)?.policy))
 }
 
-pub(super) async fn set_policy(
+async fn set_policy(
     State(node): State<NodeHandle>,
     group: PathGroup,
-    body: Result<Json<AphrPolicy>, JsonRejection>,
+    body: Body<AphrPolicy>,
 ) -> Result<Json<AphrPolicy>, ApiError> {
     let (Path(group), Json(policy)) = (group?, body?);
     if policy.every_records == Some(0) || policy.every_minutes == Some(0) {
@@ -70,17 +119,18 @@ pub(super) async fn set_policy(
 }
 
 /// Parameters of a report.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReportQuery {
+struct ReportQuery {
     /// The APHR; the newest of the newest epoch that opens here, if absent.
+    #[schemars(with = "Option<crate::api::schema::Id>")]
     record: Option<RecordId>,
     /// Whether the aggregate comes along.
     #[serde(default)]
     aggregate: bool,
 }
 
-pub(super) async fn report(
+async fn report(
     State(node): State<NodeHandle>,
     group: PathGroup,
     query: Result<Query<ReportQuery>, QueryRejection>,
@@ -88,12 +138,20 @@ pub(super) async fn report(
     let (Path(group), Query(ReportQuery { record, aggregate })) = (group?, query?);
     let groups = groups_of(&node)?;
     let view = groups.view(&group)?;
-    let report = blocking(move || {
-        let (access, id) = find(&node, &groups, &view, record)?;
-        Ok(aphr::report(node.store(), &access, &id, aggregate)?)
-    })
-    .await?;
+    let report = blocking(move || reported(&node, &groups, &view, record, aggregate)).await?;
     Ok(private::<AphrReport>(report))
+}
+
+/// What the APHR that is asked for turns out to be, or the newest that opens here; with the aggregate, if that is wanted.
+pub(super) fn reported(
+    node: &NodeHandle,
+    groups: &GroupHandle,
+    view: &GroupView,
+    record: Option<RecordId>,
+    aggregate: bool,
+) -> Result<AphrReport, ApiError> {
+    let (access, id) = find(node, groups, view, record)?;
+    Ok(aphr::report(node.store(), &access, &id, aggregate)?)
 }
 
 /// The APHR that is asked for, or the newest that opens here, and its epoch.
@@ -131,10 +189,7 @@ fn no_key(id: &RecordId) -> ApiError {
 }
 
 /// Test networks: an APHR exactly as it is told.
-pub(super) async fn play(
-    State(node): State<NodeHandle>,
-    body: Result<Json<PlayRequest>, JsonRejection>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn play(State(node): State<NodeHandle>, body: Body<PlayRequest>) -> Result<impl IntoResponse, ApiError> {
     let Json(PlayRequest { group, sources, aggregate }) = body?;
     if !node.params().is_testnet() {
         let detail =

@@ -1,8 +1,10 @@
 //! Blocks, by height or id.
 
-use super::problem::ApiError;
+use super::blocking;
+use super::cursor::{self, Cursor, List};
+use super::problem::{ApiError, Problems};
+use super::table::Table;
 use super::types::{BlockResponse, BlockSummary, BlocksResponse};
-use super::{LIST_MAX, blocking};
 use crate::driver::NodeHandle;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -13,25 +15,58 @@ use medring_protocol::BlockId;
 use medring_protocol::block::Block;
 use serde::Deserialize;
 
-/// Parameters of the list.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// First height; the last `limit` blocks if absent.
-    from: Option<u64>,
-    /// Most blocks, at most [`LIST_MAX`].
-    limit: Option<usize>,
+pub(super) fn endpoints(table: &mut Table) {
+    let place = "Its id, or a height of the best chain";
+    table
+        .get("/v1/blocks", "Blocks of the best chain, ascending; the last ones unless a height is named", list)
+        .viewer()
+        .tag("chain")
+        .query::<ListQuery>()
+        .answers::<BlocksResponse>(200, "The blocks")
+        .problems(&[Problems::Conflict]);
+    table
+        .get("/v1/blocks/{id}", "One block", one)
+        .viewer()
+        .tag("chain")
+        .place("id", place)
+        .answers::<BlockResponse>(200, "The block without its records");
+    table.get("/v1/blocks/{id}/raw", "One block's bytes", raw).viewer().tag("chain").place("id", place).gives(
+        200,
+        "application/octet-stream",
+        "As it is hashed and gossiped (docs/spec/blocks.md)",
+    );
 }
 
-pub(super) async fn list(
+/// Parameters of the list.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// First height; without it and without a cursor, the last `limit` blocks.
+    from: Option<u64>,
+    /// Most blocks; 20 if absent.
+    #[schemars(range(min = 1, max = 200))]
+    limit: Option<usize>,
+    /// An earlier page's `next`; goes without `from`.
+    cursor: Option<String>,
+}
+
+async fn list(
     State(node): State<NodeHandle>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<BlocksResponse>, ApiError> {
-    let Query(ListQuery { from, limit }) = query?;
-    let limit = limit.unwrap_or(20).min(LIST_MAX);
+    let Query(ListQuery { from, limit, cursor }) = query?;
+    let limit = cursor::limit(limit, 20)?;
     let count = u64::try_from(limit).unwrap_or(0);
+    let cursor = cursor.map(|text| Cursor::read(List::Blocks, &text)).transpose()?;
+    if from.is_some() && cursor.is_some() {
+        return Err(ApiError::bad_request("from and cursor are given both", "leave from out: the cursor goes on"));
+    }
     blocking(move || {
         let (_, tip) = node.store().tip()?;
+        if let Some(cursor) = &cursor {
+            cursor.stands(node.store().id_at(cursor.height)?)?;
+        }
+        let from = cursor.map(|cursor| cursor.height.saturating_add(1)).or(from);
         let from = from.unwrap_or_else(|| (tip + 1).saturating_sub(count));
         let mut blocks = Vec::new();
         for height in (from..=tip).take(limit) {
@@ -39,12 +74,14 @@ pub(super) async fn list(
             let Some(block) = node.store().block(&id)? else { break };
             blocks.push(summary(&block));
         }
-        Ok(Json(BlocksResponse { blocks }))
+        let last = blocks.last().filter(|last| last.height < tip);
+        let next = last.map(|last| Cursor::new(List::Blocks, last.height, 0, &last.id).text());
+        Ok(Json(BlocksResponse { blocks, next }))
     })
     .await
 }
 
-pub(super) async fn one(
+async fn one(
     State(node): State<NodeHandle>,
     place: Result<Path<String>, PathRejection>,
 ) -> Result<Json<BlockResponse>, ApiError> {
@@ -67,7 +104,7 @@ pub(super) async fn one(
     .await
 }
 
-pub(super) async fn raw(
+async fn raw(
     State(node): State<NodeHandle>,
     place: Result<Path<String>, PathRejection>,
 ) -> Result<impl IntoResponse, ApiError> {

@@ -1,13 +1,14 @@
 //! The chain as a whole: its export, and blocks on demand.
 
+use super::Body as JsonBody;
 use super::blocking;
 use super::problem::ApiError;
+use super::table::Table;
 use super::types::{MineRequest, MineResponse};
 use crate::driver::NodeHandle;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use medring_protocol::BlockId;
@@ -15,10 +16,21 @@ use medring_protocol::chain::file::Writer;
 use std::io::{self, BufWriter, Write};
 use tokio::sync::mpsc;
 
-pub(super) async fn mine(
-    State(node): State<NodeHandle>,
-    body: Result<Json<MineRequest>, JsonRejection>,
-) -> Result<Json<MineResponse>, ApiError> {
+pub(super) fn endpoints(table: &mut Table) {
+    table.get("/v1/chain/export", "The best chain as a chain file, streamed", export).viewer().tag("chain").gives(
+        200,
+        "application/octet-stream",
+        "docs/spec/chain-file.md; `medring chain verify` checks it offline",
+    );
+    table
+        .post("/v1/chain/mine", "Mines that many blocks now; test networks only", mine)
+        .slow()
+        .tag("testnet")
+        .body::<MineRequest>(serde_json::json!({"blocks": 1}))
+        .answers::<MineResponse>(200, "Lowest first");
+}
+
+async fn mine(State(node): State<NodeHandle>, body: JsonBody<MineRequest>) -> Result<Json<MineResponse>, ApiError> {
     let Json(MineRequest { blocks }) = body?;
     Ok(Json(MineResponse { ids: node.mine_blocks(blocks).await? }))
 }
@@ -29,7 +41,7 @@ const EXPORT_CHUNKS_MAX: usize = 4;
 const EXPORT_CHUNK_BYTES: usize = 256 * 1024;
 
 /// The best chain as a chain file. If it cannot be finished the connection breaks, and the file lacks its end.
-pub(super) async fn export(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
+async fn export(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
     let reader = node.clone();
     let ids = blocking(move || best_chain(&reader)).await?;
     let (chunks, mut out) = mpsc::channel::<io::Result<Bytes>>(EXPORT_CHUNKS_MAX);

@@ -1,21 +1,32 @@
 //! What is wrong with the node on purpose (test networks only).
 
+use super::Body;
 use super::problem::ApiError;
+use super::table::Table;
 use crate::driver::NodeHandle;
 use crate::faults::{FaultError, Faults};
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 
-pub(super) async fn show(State(node): State<NodeHandle>) -> Json<Faults> {
+pub(super) fn endpoints(table: &mut Table) {
+    table
+        .get("/v1/testnet/faults", "What is wrong with the node on purpose", show)
+        .viewer()
+        .tag("testnet")
+        .answers::<Faults>(200, "All of it");
+    table
+        .put("/v1/testnet/faults", "From now on exactly these faults are in force; test networks only", set)
+        .tag("testnet")
+        .body::<Faults>(serde_json::json!({"clock_skew_ms": 2_000}))
+        .answers::<Faults>(200, "It is so");
+}
+
+async fn show(State(node): State<NodeHandle>) -> Json<Faults> {
     Json(node.faults().await)
 }
 
-pub(super) async fn set(
-    State(node): State<NodeHandle>,
-    body: Result<Json<Faults>, JsonRejection>,
-) -> Result<Json<Faults>, ApiError> {
+async fn set(State(node): State<NodeHandle>, body: Body<Faults>) -> Result<Json<Faults>, ApiError> {
     let Json(faults) = body?;
     node.set_faults(faults.clone()).await?;
     Ok(Json(faults))

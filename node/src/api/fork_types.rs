@@ -6,7 +6,7 @@ use medring_storage::{Fate, Note, ReorgReport, Watched};
 use serde::{Deserialize, Serialize};
 
 /// Where a block stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BranchState {
     /// On the best chain.
@@ -34,9 +34,10 @@ impl From<BlockState> for BranchState {
 }
 
 /// A block nobody builds on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Branch {
     /// The block.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: BlockId,
     /// Its height.
     pub height: u64,
@@ -69,18 +70,20 @@ impl From<TreeBlock> for Branch {
 }
 
 /// `GET /v1/chain/tips`: the most work first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TipsResponse {
     /// The branches.
     pub tips: Vec<Branch>,
 }
 
 /// A block of the tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TreeEntry {
     /// The block.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: BlockId,
     /// Its parent.
+    #[schemars(with = "crate::api::schema::Id")]
     pub prev: BlockId,
     /// Its height.
     pub height: u64,
@@ -117,11 +120,13 @@ impl From<TreeBlock> for TreeEntry {
 }
 
 /// A block that waits for its parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Orphan {
     /// The block.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: BlockId,
     /// The parent that is not here.
+    #[schemars(with = "crate::api::schema::Id")]
     pub prev: BlockId,
     /// Its height, by its own word.
     pub height: u64,
@@ -134,9 +139,10 @@ impl From<&OrphanBlock> for Orphan {
 }
 
 /// `GET /v1/chain/tree?heights=N`: the blocks of the last heights on every branch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TreeResponse {
     /// The tip.
+    #[schemars(with = "crate::api::schema::Id")]
     pub tip: BlockId,
     /// Ascending by height.
     pub blocks: Vec<TreeEntry>,
@@ -145,28 +151,32 @@ pub struct TreeResponse {
 }
 
 /// `POST /v1/chain/invalidate`, `/v1/chain/reconsider`, `/v1/chain/prefer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BlockRequest {
     /// Which block.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: BlockId,
 }
 
 /// Their answer: where the best chain ends now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TipResponse {
     /// The tip before.
+    #[schemars(with = "crate::api::schema::Id")]
     pub before: BlockId,
     /// The tip.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: BlockId,
     /// Its height.
     pub height: u64,
 }
 
 /// An end of a reorganisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Place {
     /// The block.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: BlockId,
     /// Its height.
     pub height: u64,
@@ -179,7 +189,7 @@ impl From<(BlockId, u64)> for Place {
 }
 
 /// A change of the best chain that took blocks away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReorgInfo {
     /// When it ended.
     pub at_ms: u64,
@@ -202,6 +212,7 @@ pub struct ReorgInfo {
     /// Those that can never be mined on it: expired, or in conflict.
     pub dropped: u32,
     /// Which of the records submitted to this node went back, at most 64.
+    #[schemars(with = "Vec<crate::api::schema::Id>")]
     pub own: Vec<RecordId>,
 }
 
@@ -225,7 +236,7 @@ impl ReorgInfo {
 }
 
 /// `GET /v1/chain/reorgs`: the last first, at most 256.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReorgsResponse {
     /// The reorganisations.
     pub reorgs: Vec<ReorgInfo>,
@@ -234,15 +245,17 @@ pub struct ReorgsResponse {
 }
 
 /// In `GET /v1/status`: the last reorganisation deeper than D.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeepReorgInfo {
     /// When.
     pub at_ms: u64,
     /// Blocks that were taken away.
     pub depth: u64,
     /// The tip that was left.
+    #[schemars(with = "crate::api::schema::Id")]
     pub from: BlockId,
     /// The tip that was reached.
+    #[schemars(with = "crate::api::schema::Id")]
     pub to: BlockId,
 }
 
@@ -253,7 +266,7 @@ impl From<DeepReorg> for DeepReorgInfo {
 }
 
 /// One thing that happened to a record submitted to this node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RecordNote {
     /// When.
     pub at_ms: u64,
@@ -261,6 +274,7 @@ pub struct RecordNote {
     pub what: String,
     /// The block that holds it, or held it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::api::schema::Id>")]
     pub block_id: Option<BlockId>,
     /// That block's height.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -294,9 +308,10 @@ pub(super) fn went_back(watched: Option<&Watched>) -> bool {
 }
 
 /// `GET /v1/records/{id}/history`: what became of a record submitted to this node, also of one that was dropped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HistoryResponse {
     /// Which.
+    #[schemars(with = "crate::api::schema::Id")]
     pub record_id: RecordId,
     /// Oldest first.
     pub notes: Vec<RecordNote>,

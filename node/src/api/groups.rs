@@ -1,34 +1,123 @@
 //! The groups of the participant who lives on this node: what they are, what may be asked of them, their records.
 
-use super::blocking;
-use super::problem::ApiError;
-use super::records::state_of;
+use super::cursor::{self, Cursor, List};
+use super::problem::{ApiError, Problems};
+use super::records::{Page, PageQuery, newest_first, state_of};
+use super::table::Table;
 use super::types::{
-    AcceptRequest, AcceptResponse, AskRequest, ChangesRequest, GroupInfo, GroupPhrRequest, GroupPhrResponse,
-    GroupRecordInfo, GroupRecordsResponse, GroupRequest, GroupsResponse, InvitationRequest, InvitationResponse,
-    OpenedResponse, RecallRequest, RecallResponse,
+    AcceptRequest, AcceptResponse, AskRequest, ChangesRequest, GroupInfo, GroupRecordInfo, GroupRecordsResponse,
+    GroupRequest, GroupsResponse, InvitationRequest, InvitationResponse, OpenedResponse, RecallRequest, RecallResponse,
 };
 use super::wallet::{opened, wallet_of};
+use super::{Body, blocking};
 use crate::config::check_address;
 use crate::driver::NodeHandle;
-use crate::group::{GroupError, GroupHandle, GroupView, PhrError, seal_phr};
+use crate::group::{GroupError, GroupHandle, GroupView};
 use crate::wallet::Wallet;
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use libp2p::Multiaddr;
 use medring_protocol::chain::Location;
-use medring_protocol::fhir::Bundle;
 use medring_protocol::group::GroupUid;
 use medring_protocol::group::machine::{Command, CommandError};
 use medring_protocol::record::{Receiver, Record};
 use medring_protocol::{Gid, RecordId};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 type PathGroup = Result<Path<GroupUid>, PathRejection>;
-type Body<T> = Result<Json<T>, JsonRejection>;
+
+pub(super) fn endpoints(table: &mut Table) {
+    table
+        .get("/v1/wallet/groups", "The groups of this node's participant", list)
+        .reader()
+        .tag("groups")
+        .answers::<GroupsResponse>(200, "By id; and why they cannot work, if so")
+        .problems(&[Problems::NotFound]);
+    table
+        .post("/v1/wallet/groups", "Makes a group of one's own (patients only)", create)
+        .tag("groups")
+        .body::<GroupRequest>(json!({"name": "family", "alone": true}))
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::NotFound, Problems::Conflict]);
+    table
+        .get("/v1/wallet/groups/{group}", "One group", one)
+        .reader()
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupInfo>(200, "Where it stands");
+    table
+        .post("/v1/wallet/groups/accept", "Takes up an invitation", accept)
+        .tag("groups")
+        .body::<AcceptRequest>(json!({"ticket": "…", "name": "mother"}))
+        .answers::<AcceptResponse>(200, "The code that both people compare")
+        .problems(&[Problems::NotFound, Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/recall", "An owner that restored its keys asks a member's node for its groups", recall)
+        .tag("groups")
+        .body::<RecallRequest>(json!({"address": "/ip4/127.0.0.1/tcp/4001/p2p/12D3Koo…"}))
+        .answers::<RecallResponse>(200, "The groups that are back")
+        .problems(&[Problems::NotFound, Problems::Conflict, Problems::Unreachable]);
+    table
+        .post("/v1/wallet/groups/{group}/invitations", "Makes a ticket for one more member", invite)
+        .tag("groups")
+        .id("group", "The group")
+        .body::<InvitationRequest>(json!({"name": "daughter", "minutes": 60}))
+        .answers::<InvitationResponse>(200, "Good once")
+        .problems(&[Problems::Conflict]);
+    let id = "0".repeat(64);
+    table
+        .post("/v1/wallet/groups/{group}/changes", "Changes of members, all in one epoch", change)
+        .tag("groups")
+        .id("group", "The group")
+        .body::<ChangesRequest>(json!({"changes": [{"join": id}]}))
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/{group}/ask", "A member asks to leave, to pair anew, or to be back", ask)
+        .tag("groups")
+        .id("group", "The group")
+        .body::<AskRequest>(json!({"wish": "update"}))
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/{group}/start-alone", "Proposes the first epoch with nobody else in it", start_alone)
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/{group}/cancel", "Forgets changes that wait, and ends an attempt", cancel)
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/wallet/groups/{group}/retry", "Tries again after all attempts were used up", retry)
+        .tag("groups")
+        .id("group", "The group")
+        .answers::<GroupInfo>(200, "The group")
+        .problems(&[Problems::Conflict]);
+    table
+        .get("/v1/wallet/groups/{group}/records", "Records under the group's epochs, made by its owner", records)
+        .reader()
+        .tag("groups")
+        .id("group", "The group")
+        .query::<PageQuery>()
+        .answers::<GroupRecordsResponse>(200, "Newest first")
+        .problems(&[Problems::Conflict]);
+    table
+        .get("/v1/wallet/groups/{group}/records/{id}", "One of them, opened and checked anew", record)
+        .reader()
+        .tag("groups")
+        .id("group", "The group")
+        .id("id", "The record")
+        .answers::<OpenedResponse>(200, "What it holds, and what it was checked for")
+        .problems(&[Problems::Unprocessable]);
+}
 
 pub(super) fn groups_of(node: &NodeHandle) -> Result<GroupHandle, ApiError> {
     node.groups().ok_or_else(|| {
@@ -45,27 +134,24 @@ where
     ([(header::CACHE_CONTROL, "no-store")], Json(value))
 }
 
-pub(super) async fn list(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
+async fn list(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
     let groups = groups_of(&node)?;
     Ok(private(GroupsResponse { groups: groups.list(), problem: groups.groups().problem.clone() }))
 }
 
-pub(super) async fn create(
-    State(node): State<NodeHandle>,
-    body: Body<GroupRequest>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn create(State(node): State<NodeHandle>, body: Body<GroupRequest>) -> Result<impl IntoResponse, ApiError> {
     let Json(GroupRequest { name, alone }) = body?;
     let groups = groups_of(&node)?;
     let group = groups.create(&name, alone).await?;
     Ok(private(groups.info(&group)?))
 }
 
-pub(super) async fn one(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+async fn one(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     Ok(private(groups_of(&node)?.info(&group)?))
 }
 
-pub(super) async fn invite(
+async fn invite(
     State(node): State<NodeHandle>,
     group: PathGroup,
     body: Body<InvitationRequest>,
@@ -75,10 +161,7 @@ pub(super) async fn invite(
     Ok(private(invited))
 }
 
-pub(super) async fn accept(
-    State(node): State<NodeHandle>,
-    body: Body<AcceptRequest>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn accept(State(node): State<NodeHandle>, body: Body<AcceptRequest>) -> Result<impl IntoResponse, ApiError> {
     let Json(AcceptRequest { ticket, name }) = body?;
     let (group, code) = groups_of(&node)?.accept(&ticket, &name).await?;
     Ok(private(AcceptResponse { group, code }))
@@ -91,7 +174,7 @@ async fn command(node: &NodeHandle, group: GroupUid, command: Command) -> Result
     Ok(groups.info(&group)?)
 }
 
-pub(super) async fn change(
+async fn change(
     State(node): State<NodeHandle>,
     group: PathGroup,
     body: Body<ChangesRequest>,
@@ -103,25 +186,22 @@ pub(super) async fn change(
     Ok(private(command(&node, group, Command::Change(changes)).await?))
 }
 
-pub(super) async fn start_alone(
-    State(node): State<NodeHandle>,
-    group: PathGroup,
-) -> Result<impl IntoResponse, ApiError> {
+async fn start_alone(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     Ok(private(command(&node, group, Command::StartAlone).await?))
 }
 
-pub(super) async fn cancel(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+async fn cancel(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     Ok(private(command(&node, group, Command::Cancel).await?))
 }
 
-pub(super) async fn retry(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
+async fn retry(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
     let Path(group) = group?;
     Ok(private(command(&node, group, Command::Retry).await?))
 }
 
-pub(super) async fn ask(
+async fn ask(
     State(node): State<NodeHandle>,
     group: PathGroup,
     body: Body<AskRequest>,
@@ -130,10 +210,7 @@ pub(super) async fn ask(
     Ok(private(command(&node, group, Command::Ask(wish)).await?))
 }
 
-pub(super) async fn recall(
-    State(node): State<NodeHandle>,
-    body: Body<RecallRequest>,
-) -> Result<impl IntoResponse, ApiError> {
+async fn recall(State(node): State<NodeHandle>, body: Body<RecallRequest>) -> Result<impl IntoResponse, ApiError> {
     let Json(RecallRequest { address }) = body?;
     let form = "use /ip4/ADDRESS/tcp/PORT/p2p/PEERID, or the same with udp/PORT/quic-v1: the member's node tells it, as `medring node status` or in node.json";
     let address: Multiaddr =
@@ -142,27 +219,13 @@ pub(super) async fn recall(
     Ok(private(RecallResponse { groups: groups_of(&node)?.recall(address).await? }))
 }
 
-pub(super) async fn phr(
-    State(node): State<NodeHandle>,
-    group: PathGroup,
-    body: Body<GroupPhrRequest>,
-) -> Result<impl IntoResponse, ApiError> {
-    let (Path(group), Json(GroupPhrRequest { bundle, to, public })) = (group?, body?);
-    let bundle = Bundle::parse(bundle.get().as_bytes())
-        .map_err(|e| ApiError::bad_request(format!("the bundle is refused: {e}"), "send a FHIR R4 Bundle as it is"))?;
-    let policy = public
-        .parse()
-        .map_err(|e| ApiError::bad_request(format!("public: {e}"), "use minimal, coarse:FIELD,… or paper"))?;
-    let record_ids = seal_phr(&node, &group, bundle, to, policy).await?;
-    Ok((StatusCode::ACCEPTED, private(GroupPhrResponse { record_ids })))
-}
-
-pub(super) async fn records(State(node): State<NodeHandle>, group: PathGroup) -> Result<impl IntoResponse, ApiError> {
-    let Path(group) = group?;
+async fn records(State(node): State<NodeHandle>, group: PathGroup, query: Page) -> Result<impl IntoResponse, ApiError> {
+    let (Path(group), Query(PageQuery { limit, cursor })) = (group?, query?);
+    let limit = cursor::limit(limit, super::LIST_MAX)?;
+    let cursor = cursor.map(|text| Cursor::read(List::WalletGroup, &text)).transpose()?;
     let groups = groups_of(&node)?;
     let view = groups.view(&group)?;
-    let records = blocking(move || list_records(&node, &groups, &view)).await?;
-    Ok(private(GroupRecordsResponse { records }))
+    Ok(private(blocking(move || list_records(&node, &groups, &view, limit, cursor)).await?))
 }
 
 /// Epochs this participant knows of, by GID.
@@ -171,28 +234,39 @@ fn epochs(view: &GroupView) -> BTreeMap<Gid, u64> {
     past.chain(view.status.active.iter().map(|active| (active.gid, active.epoch))).collect()
 }
 
-fn list_records(node: &NodeHandle, groups: &GroupHandle, view: &GroupView) -> Result<Vec<GroupRecordInfo>, ApiError> {
+/// Those in the pool come with the first page, besides its records of the chain.
+fn list_records(
+    node: &NodeHandle,
+    groups: &GroupHandle,
+    view: &GroupView,
+    limit: usize,
+    cursor: Option<Cursor>,
+) -> Result<GroupRecordsResponse, ApiError> {
     let store = node.store();
     let (epochs, mut found) = (epochs(view), Vec::new());
-    for entry in store.pool()? {
+    let waiting = if cursor.is_none() { store.pool()? } else { Vec::new() };
+    for entry in waiting {
         if let Some(epoch) = entry.record.content.receiver.gid().and_then(|gid| epochs.get(&gid)) {
             found.push((None, *epoch, entry.record));
         }
     }
-    let mut placed = Vec::new();
+    let mut placed = BTreeMap::new();
     for (gid, epoch) in &epochs {
-        placed.extend(store.records_by_group(gid)?.into_iter().map(|(height, index, _)| (height, index, *epoch)));
+        placed.extend(store.records_by_group(gid)?.into_iter().map(|(height, index, _)| ((height, index), *epoch)));
     }
-    placed.sort_unstable_by(|a, b| b.cmp(a));
-    for (height, index, epoch) in placed.into_iter().take(super::LIST_MAX) {
-        if let Some(record) = store.record_at(&Location { height, index })? {
-            found.push((Some(height), epoch, record));
+    let places = placed.keys().copied().collect();
+    let (places, next) = newest_first(node, List::WalletGroup, places, cursor, limit)?;
+    for (height, index) in places {
+        if let (Some(record), Some(epoch)) =
+            (store.record_at(&Location { height, index })?, placed.get(&(height, index)))
+        {
+            found.push((Some(height), *epoch, record));
         }
     }
     let (_, tip) = store.tip()?;
     let info =
         |(height, epoch, record): &(Option<u64>, u64, Record)| info(node, groups, view, *height, *epoch, record, tip);
-    Ok(found.iter().filter_map(info).collect())
+    Ok(GroupRecordsResponse { records: found.iter().filter_map(info).collect(), next })
 }
 
 /// A record under an epoch of the group; `None` if somebody else than its patient made it.
@@ -231,7 +305,7 @@ fn info(
     })
 }
 
-pub(super) async fn record(
+async fn record(
     State(node): State<NodeHandle>,
     path: Result<Path<(GroupUid, RecordId)>, PathRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -304,29 +378,6 @@ impl From<GroupError> for ApiError {
             ),
             GroupError::Gone => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Groups do not answer", detail, "try again")
-            }
-        }
-    }
-}
-
-impl From<PhrError> for ApiError {
-    fn from(error: PhrError) -> Self {
-        let detail = error.to_string();
-        match error {
-            PhrError::NoWallet => Self::not_found(detail, "set wallet.keystore, and start the node again"),
-            PhrError::Group(error) => error.into(),
-            PhrError::Wallet(error) => error.into(),
-            PhrError::Storage(error) => error.into(),
-            PhrError::Submit(error) => error.into(),
-            PhrError::Draft(_) | PhrError::Produce(_) => {
-                let (kind, title) = ("not-sealed", "The bundle does not become a PHR");
-                Self::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    kind,
-                    title,
-                    detail,
-                    "docs/spec/mapping.md says what a PHR takes from a bundle",
-                )
             }
         }
     }

@@ -1,40 +1,86 @@
-//! The HTTP API of a node, on loopback only: JSON under `/v1`, behind a token; see docs/api.md.
+//! The HTTP API of a node, on loopback only: JSON under `/v1`, behind tokens; see docs/api.md.
+//!
+//! Each module lists its endpoints in the [`table`]: the router, the gate in front of each endpoint and the OpenAPI document
+//! are made from it.
 
+mod access;
+mod access_types;
 mod aphr;
 mod aphr_types;
 mod blocks;
 mod chain;
+mod cursor;
+mod document;
+mod event_types;
+mod events;
 mod faults;
+mod fhir;
+mod fhir_types;
 mod fork_types;
 mod forks;
 mod group_types;
 mod groups;
 mod guard;
+mod headers;
+mod patient;
 mod peer_types;
 mod peers;
 mod people;
 mod problem;
+mod problems;
 mod records;
+pub(crate) mod schema;
 mod server;
 mod status;
+mod table;
 pub mod types;
 mod wallet;
+mod wallet_types;
+
+pub(crate) use access::Tokens;
+pub use access::TokensError;
+pub use document::openapi;
 
 use crate::driver::{NodeHandle, Shutdown, StartError};
+use access::Refusals;
+use axum::Json;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::extract::FromRef;
+use axum::extract::rejection::JsonRejection;
+use axum::middleware::{from_fn_with_state, map_response};
+use events::Hub;
 use guard::Guard;
 use problem::ApiError;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use table::Table;
+use table::idempotency::Answered;
 use tokio::net::TcpListener;
 
-/// A JSON body.
+/// A JSON body, bytes, where no endpoint says otherwise.
 pub(crate) const JSON_BYTES_MAX: usize = 16 * 1024;
-/// A bundle to be sealed, in a JSON body: what parses at all, and the request around it.
+/// An aggregate in a JSON body, bytes: what parses at all, and the request around it.
 pub(crate) const BUNDLE_JSON_BYTES_MAX: usize = medring_protocol::fhir::BUNDLE_BYTES_MAX + 1024;
 /// Items in one list, unless fewer are asked for.
 pub(crate) const LIST_MAX: usize = 200;
+
+/// A JSON body, or why it is none.
+pub(crate) type Body<T> = Result<Json<T>, JsonRejection>;
+
+/// What handlers and gates share. Handlers that need the node alone ask for `State<NodeHandle>`.
+#[derive(Clone)]
+pub(crate) struct Api {
+    node: NodeHandle,
+    answered: Answered,
+    refusals: Arc<Refusals>,
+    hub: Hub,
+}
+
+impl FromRef<Api> for NodeHandle {
+    fn from_ref(api: &Api) -> Self {
+        api.node.clone()
+    }
+}
 
 /// Listens on `address`; refuses one that others can reach.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -48,85 +94,56 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError>
 /// Serves until `stop` is cancelled, and then what is under way.
 pub(crate) async fn serve(listener: TcpListener, node: NodeHandle, stop: Shutdown) {
     let address = node.info().api;
-    let guard = Guard::new(node.token().clone(), address);
-    let router = router(node).layer(axum::middleware::from_fn_with_state(guard, guard::guard));
+    let hub = Hub::new(node.info().started_ms);
+    let feed = tokio::spawn(events::feed(hub.clone(), node.clone(), stop.clone()));
+    let api = Api { node, answered: Answered::default(), refusals: Arc::default(), hub };
+    let guard = Guard::new(api.node.tokens().clone(), address, api.refusals.clone());
+    let router = router(&api).layer(from_fn_with_state(guard, guard::guard)).layer(map_response(headers::add));
     server::run(listener, router, server::Limits::NODE, stop).await;
+    // It ends with the node.
+    let _ = feed.await;
 }
 
-fn router(node: NodeHandle) -> Router {
-    let record_limit = DefaultBodyLimit::max(medring_protocol::limits::RECORD_BYTES_MAX);
-    Router::new()
-        .route("/health", get(status::health))
-        .route("/metrics", get(status::metrics))
-        .route("/v1/status", get(status::status))
-        .route("/v1/genesis", get(status::genesis))
-        .route("/v1/peers", get(peers::list).post(peers::connect))
-        .route("/v1/peers/known", get(peers::known))
-        .route("/v1/peers/bans", get(peers::bans).post(peers::ban))
-        .route("/v1/peers/unban", post(peers::unban))
-        .route("/v1/testnet/isolate", post(status::isolate))
-        .route("/v1/testnet/faults", get(faults::show).put(faults::set))
-        .route("/v1/records", get(records::list).post(records::submit).layer(record_limit))
-        .route("/v1/records/{id}", get(records::one))
-        .route("/v1/records/{id}/raw", get(records::raw))
-        .route("/v1/records/{id}/proof", get(records::proof))
-        .route("/v1/records/{id}/history", get(forks::record_history))
-        .route("/v1/pool", get(records::pool))
-        .route("/v1/groups/{gid}/records", get(records::group))
-        .route("/v1/blocks", get(blocks::list))
-        .route("/v1/blocks/{id}", get(blocks::one))
-        .route("/v1/blocks/{id}/raw", get(blocks::raw))
-        .route("/v1/chain/tips", get(forks::tips))
-        .route("/v1/chain/tree", get(forks::tree))
-        .route("/v1/chain/reorgs", get(forks::reorgs))
-        .route("/v1/chain/invalidate", post(forks::invalidate))
-        .route("/v1/chain/reconsider", post(forks::reconsider))
-        .route("/v1/chain/prefer", post(forks::prefer))
-        .route("/v1/chain/export", get(chain::export))
-        .route("/v1/chain/mine", post(chain::mine))
-        .route("/v1/participants/{id}", get(people::participant))
-        .route("/v1/wallet", get(wallet::status))
-        .route("/v1/wallet/records", get(wallet::records))
-        .route("/v1/wallet/records/{id}", get(wallet::one))
-        .merge(group_routes())
-        .fallback(unknown)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
-        .with_state(node)
+/// Every endpoint there is.
+fn table() -> Table {
+    let mut table = Table::default();
+    for endpoints in [
+        status::endpoints,
+        peers::endpoints,
+        blocks::endpoints,
+        forks::endpoints,
+        chain::endpoints,
+        records::endpoints,
+        people::endpoints,
+        wallet::endpoints,
+        groups::endpoints,
+        aphr::endpoints,
+        fhir::endpoints,
+        events::endpoints,
+        access::endpoints,
+        document::endpoints,
+        faults::endpoints,
+    ] {
+        endpoints(&mut table);
+    }
+    table
 }
 
-fn group_routes() -> Router<NodeHandle> {
-    let bundle_limit = DefaultBodyLimit::max(BUNDLE_JSON_BYTES_MAX);
-    Router::new()
-        .route("/v1/wallet/groups", get(groups::list).post(groups::create))
-        .route("/v1/wallet/groups/accept", post(groups::accept))
-        .route("/v1/wallet/groups/recall", post(groups::recall))
-        .route("/v1/wallet/groups/{group}", get(groups::one))
-        .route("/v1/wallet/groups/{group}/invitations", post(groups::invite))
-        .route("/v1/wallet/groups/{group}/changes", post(groups::change))
-        .route("/v1/wallet/groups/{group}/start-alone", post(groups::start_alone))
-        .route("/v1/wallet/groups/{group}/cancel", post(groups::cancel))
-        .route("/v1/wallet/groups/{group}/retry", post(groups::retry))
-        .route("/v1/wallet/groups/{group}/ask", post(groups::ask))
-        .route("/v1/wallet/groups/{group}/records", get(groups::records))
-        .route("/v1/wallet/groups/{group}/records/{id}", get(groups::record))
-        .route("/v1/wallet/groups/{group}/phr", post(groups::phr).layer(bundle_limit))
-        .route("/v1/wallet/groups/{group}/aggregate", post(aphr::aggregate))
-        .route("/v1/wallet/groups/{group}/policy", get(aphr::policy).put(aphr::set_policy))
-        .route("/v1/wallet/groups/{group}/report", get(aphr::report))
-        .route("/v1/testnet/aggregate", post(aphr::play).layer(bundle_limit))
+fn router(api: &Api) -> Router {
+    table().into_router(api).fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(api.clone())
 }
 
 async fn unknown() -> ApiError {
-    ApiError::not_found("there is no such path", "docs/api.md lists all")
+    ApiError::not_found("there is no such path", "GET /v1/openapi.json lists all, and docs/api.md explains them")
 }
 
 async fn wrong_method() -> ApiError {
     let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-    ApiError::new(status, "method", "Wrong method", "this path does not take this method", "docs/api.md lists all")
+    let next = "GET /v1/openapi.json lists the methods of each path";
+    ApiError::new(status, "method", "Wrong method", "this path does not take this method", next)
 }
 
-/// Runs a reader of the store where it may block.
+/// Runs what blocks (the store, files) where it may.
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {

@@ -5,14 +5,14 @@ use medring_protocol::BlockId;
 use serde::{Deserialize, Serialize};
 
 /// `GET /v1/peers`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PeersResponse {
     /// Linked peers, oldest first.
     pub peers: Vec<PeerInfo>,
 }
 
 /// A linked peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PeerInfo {
     /// Its libp2p id.
     pub peer_id: String,
@@ -25,13 +25,14 @@ pub struct PeerInfo {
     /// Its height, once it said so.
     pub height: Option<u64>,
     /// Its tip, once it said so.
+    #[schemars(with = "Option<crate::api::schema::Id>")]
     pub tip: Option<BlockId>,
     /// When the link was opened.
     pub connected_ms: u64,
 }
 
 /// `POST /v1/peers`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectRequest {
     /// `/ip4/ADDRESS/tcp/PORT` or `/ip4/ADDRESS/udp/PORT/quic-v1`, with or without `/p2p/PEERID`.
@@ -39,28 +40,28 @@ pub struct ConnectRequest {
 }
 
 /// Its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ConnectResponse {
     /// The peer found there.
     pub peer_id: String,
 }
 
 /// `GET /v1/peers/known`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct KnownResponse {
     /// Peers remembered, by id.
     pub peers: Vec<Known>,
 }
 
 /// `GET /v1/peers/bans`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BansResponse {
     /// Those that end first in front.
     pub bans: Vec<Ban>,
 }
 
 /// `POST /v1/peers/bans`; the answer is the [`Ban`], on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BanRequest {
     /// A peer id, or an IP address.
@@ -73,7 +74,7 @@ pub struct BanRequest {
 }
 
 /// `POST /v1/peers/unban`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnbanRequest {
     /// A peer id, or an IP address.
@@ -81,8 +82,9 @@ pub struct UnbanRequest {
 }
 
 /// Its answer: the ban is gone, also on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UnbanResponse {
     /// Whose.
+    #[schemars(with = "String")]
     pub target: Target,
 }

@@ -1,6 +1,8 @@
 //! Links to other nodes: whom this one is linked to, whom it remembers, whom it does not let in.
 
-use super::problem::ApiError;
+use super::Body;
+use super::problem::{ApiError, Problems};
+use super::table::Table;
 use super::types::{
     BanRequest, BansResponse, ConnectRequest, ConnectResponse, KnownResponse, PeerInfo, PeersResponse, UnbanRequest,
     UnbanResponse,
@@ -10,15 +12,45 @@ use crate::driver::{NodeHandle, now_ms};
 use crate::net::{Ban, Target};
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use libp2p::Multiaddr;
+use serde_json::json;
 
 /// The longest ban by request, minutes: a year.
 const BAN_MINUTES_MAX: u64 = 366 * 24 * 60;
 /// The longest reason, bytes.
 const REASON_BYTES_MAX: usize = 200;
 
-pub(super) async fn list(State(node): State<NodeHandle>) -> Json<PeersResponse> {
+pub(super) fn endpoints(table: &mut Table) {
+    table.get("/v1/peers", "Linked peers", list).viewer().answers::<PeersResponse>(200, "Oldest link first");
+    table
+        .post("/v1/peers", "Dials an address once", connect)
+        .slow()
+        .body::<ConnectRequest>(json!({"address": "/ip4/127.0.0.1/tcp/4001"}))
+        .answers::<ConnectResponse>(200, "The peer found there")
+        .problems(&[Problems::Unreachable]);
+    table
+        .get("/v1/peers/known", "Peers it remembers, linked or not", known)
+        .viewer()
+        .answers::<KnownResponse>(200, "By id")
+        .problems(&[Problems::Unreachable]);
+    table
+        .get("/v1/peers/bans", "Who is banned", bans)
+        .viewer()
+        .answers::<BansResponse>(200, "Those that end first in front")
+        .problems(&[Problems::Unreachable]);
+    table
+        .post("/v1/peers/bans", "Bans a peer id or an IP address (IPv6 by its /64)", ban)
+        .body::<BanRequest>(json!({"target": "192.0.2.7", "minutes": 60, "reason": "by hand"}))
+        .answers::<Ban>(200, "On disk")
+        .problems(&[Problems::Unreachable]);
+    table
+        .post("/v1/peers/unban", "Ends a ban", unban)
+        .body::<UnbanRequest>(json!({"target": "192.0.2.7"}))
+        .answers::<UnbanResponse>(200, "It is gone, also on disk")
+        .problems(&[Problems::NotFound, Problems::Unreachable]);
+}
+
+async fn list(State(node): State<NodeHandle>) -> Json<PeersResponse> {
     let snapshot = node.snapshot();
     let said = |peer| snapshot.peers.iter().find(|p| p.peer == peer).and_then(|p| p.status.as_ref());
     let peers = node.links().into_iter().map(|link| {
@@ -36,9 +68,9 @@ pub(super) async fn list(State(node): State<NodeHandle>) -> Json<PeersResponse> 
     Json(PeersResponse { peers: peers.collect() })
 }
 
-pub(super) async fn connect(
+async fn connect(
     State(node): State<NodeHandle>,
-    body: Result<Json<ConnectRequest>, JsonRejection>,
+    body: Body<ConnectRequest>,
 ) -> Result<Json<ConnectResponse>, ApiError> {
     let Json(ConnectRequest { address }) = body?;
     let form = format!("use {ADDRESS_FORM}, with or without /p2p/PEERID after it");
@@ -49,18 +81,15 @@ pub(super) async fn connect(
     Ok(Json(ConnectResponse { peer_id }))
 }
 
-pub(super) async fn known(State(node): State<NodeHandle>) -> Result<Json<KnownResponse>, ApiError> {
+async fn known(State(node): State<NodeHandle>) -> Result<Json<KnownResponse>, ApiError> {
     Ok(Json(KnownResponse { peers: node.known_peers().await? }))
 }
 
-pub(super) async fn bans(State(node): State<NodeHandle>) -> Result<Json<BansResponse>, ApiError> {
+async fn bans(State(node): State<NodeHandle>) -> Result<Json<BansResponse>, ApiError> {
     Ok(Json(BansResponse { bans: node.bans().await? }))
 }
 
-pub(super) async fn ban(
-    State(node): State<NodeHandle>,
-    body: Result<Json<BanRequest>, JsonRejection>,
-) -> Result<Json<Ban>, ApiError> {
+async fn ban(State(node): State<NodeHandle>, body: Body<BanRequest>) -> Result<Json<Ban>, ApiError> {
     let Json(BanRequest { target, minutes, reason }) = body?;
     let target = target_of(&target)?;
     if !(1..=BAN_MINUTES_MAX).contains(&minutes) {
@@ -80,10 +109,7 @@ pub(super) async fn ban(
     Ok(Json(ban))
 }
 
-pub(super) async fn unban(
-    State(node): State<NodeHandle>,
-    body: Result<Json<UnbanRequest>, JsonRejection>,
-) -> Result<Json<UnbanResponse>, ApiError> {
+async fn unban(State(node): State<NodeHandle>, body: Body<UnbanRequest>) -> Result<Json<UnbanResponse>, ApiError> {
     let Json(UnbanRequest { target }) = body?;
     let target = target_of(&target)?;
     if !node.unban(target).await? {

@@ -2,6 +2,7 @@
 
 use super::blocking;
 use super::problem::ApiError;
+use super::table::Table;
 use super::types::ParticipantResponse;
 use crate::driver::NodeHandle;
 use axum::Json;
@@ -10,7 +11,20 @@ use axum::extract::{Path, State};
 use medring_protocol::ParticipantId;
 use medring_protocol::chain::StateRead;
 
-pub(super) async fn participant(
+pub(super) fn endpoints(table: &mut Table) {
+    table
+        .get(
+            "/v1/participants/{id}",
+            "Who is enrolled: keys, role, validity, revocation; or that it is an authority",
+            participant,
+        )
+        .viewer()
+        .tag("chain")
+        .id("id", "The participant")
+        .answers::<ParticipantResponse>(200, "As of the tip");
+}
+
+async fn participant(
     State(node): State<NodeHandle>,
     id: Result<Path<ParticipantId>, PathRejection>,
 ) -> Result<Json<ParticipantResponse>, ApiError> {

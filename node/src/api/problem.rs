@@ -1,11 +1,12 @@
 //! Errors as `application/problem+json`: what was wrong, and what to do next.
 
+pub(crate) use super::problems::Problems;
 use super::types::Problem;
 use crate::core::SubmitError;
 use crate::driver::MineError;
 use crate::net::ConnectError;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use medring_storage::StorageError;
 
@@ -40,8 +41,17 @@ impl ApiError {
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
-        let detail = format!("the body is larger than {limit} bytes, the most this path takes");
+        Self::larger(format!("the body is larger than {limit} bytes, the most this path takes"))
+    }
+
+    fn larger(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Body too large", detail, "send less at once")
+    }
+
+    /// No token that opens.
+    pub(crate) fn token(detail: &'static str) -> Self {
+        let next = "send Authorization: Bearer TOKEN, with one that `medring token create` made, or with api.token of the node's data folder (new at each start)";
+        Self::new(StatusCode::UNAUTHORIZED, "token", "No or wrong token", detail, next)
     }
 
     /// A path that does not exist on this network or node.
@@ -59,7 +69,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = Problem {
-            kind: format!("about:blank#{}", self.kind),
+            kind: format!("urn:medring:problem:{}", self.kind),
             title: self.title.into(),
             status: self.status.as_u16(),
             detail: self.detail,
@@ -68,7 +78,11 @@ impl IntoResponse for ApiError {
         };
         // A struct of texts and numbers cannot fail to serialise.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }
 
@@ -155,7 +169,7 @@ impl From<ConnectError> for ApiError {
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return Self::too_large(super::JSON_BYTES_MAX);
+            return Self::larger("the body is larger than this path takes");
         }
         Self::bad_request(rejection.body_text(), "send JSON with Content-Type: application/json, as docs/api.md shows")
     }
@@ -164,9 +178,9 @@ impl From<JsonRejection> for ApiError {
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return Self::too_large(medring_protocol::limits::RECORD_BYTES_MAX);
+            return Self::larger("the body is larger than this path takes");
         }
-        Self::bad_request(rejection.body_text(), "send the record's bytes as the body")
+        Self::bad_request(rejection.body_text(), "send the bytes as the body, all of them")
     }
 }
 

@@ -1,6 +1,8 @@
 //! Records: submitting them, finding them on the chain or in the pool, and proving where they are.
 
-use super::problem::ApiError;
+use super::cursor::{self, Cursor, List};
+use super::problem::{ApiError, Problems};
+use super::table::Table;
 use super::types::{
     ProofResponse, ReceiverInfo, RecordState, RecordSummary, RecordsResponse, SubmitResponse, history, went_back,
 };
@@ -13,14 +15,63 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use medring_protocol::chain::{Location, StateRead};
+use medring_protocol::limits::RECORD_BYTES_MAX;
 use medring_protocol::record::{Receiver, Record};
 use medring_protocol::{Gid, RecordId, merkle};
 use serde::Deserialize;
 
 /// Blocks looked through for one list: a chain of empty blocks must not cost a request minutes.
-const LIST_BLOCKS_MAX: u64 = 10_000;
+const LIST_BLOCKS_MAX: usize = 10_000;
 
-pub(super) async fn submit(
+pub(super) fn endpoints(table: &mut Table) {
+    table
+        .get("/v1/records", "Records of the best chain, newest first", list)
+        .viewer()
+        .tag("records")
+        .query::<ListQuery>()
+        .answers::<RecordsResponse>(200, "The records")
+        .problems(&[Problems::Conflict]);
+    table
+        .post("/v1/records", "Submits a sealed record", submit)
+        .tag("records")
+        .idempotent()
+        .bytes("application/octet-stream", RECORD_BYTES_MAX, "The file that `medring record seal` wrote")
+        .answers::<SubmitResponse>(202, "It is in the pool and on disk")
+        .problems(&[Problems::TooMany]);
+    table
+        .get("/v1/records/{id}", "One record as anyone sees it", one)
+        .viewer()
+        .tag("records")
+        .id("id", "The record")
+        .answers::<RecordSummary>(200, "On the best chain, or in the pool");
+    table.get("/v1/records/{id}/raw", "One record's bytes", raw).viewer().tag("records").id("id", "The record").gives(
+        200,
+        "application/octet-stream",
+        "As it was submitted (docs/spec/records.md)",
+    );
+    table
+        .get("/v1/records/{id}/proof", "Where it stands, to be checked against a chain of one's own", proof)
+        .viewer()
+        .tag("records")
+        .id("id", "The record")
+        .answers::<ProofResponse>(200, "A Merkle path to a header");
+    table
+        .get("/v1/pool", "Records that wait", pool)
+        .viewer()
+        .tag("records")
+        .query::<PageQuery>()
+        .answers::<RecordsResponse>(200, "In order of admission");
+    table
+        .get("/v1/groups/{gid}/records", "Records sealed to an epoch of a group, as anyone sees them", group)
+        .viewer()
+        .tag("records")
+        .id("gid", "The epoch")
+        .query::<PageQuery>()
+        .problems(&[Problems::Conflict])
+        .answers::<RecordsResponse>(200, "Newest first");
+}
+
+async fn submit(
     State(node): State<NodeHandle>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<SubmitResponse>), ApiError> {
@@ -35,71 +86,151 @@ pub(super) async fn submit(
 }
 
 /// Parameters of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// Most records, at most [`LIST_MAX`].
+struct ListQuery {
+    /// Most records; 50 if absent.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
     /// Only records below this height.
     before_height: Option<u64>,
+    /// An earlier page's `next`; goes without `before_height`.
+    cursor: Option<String>,
 }
 
-pub(super) async fn list(
+/// Parameters of a list that begins at its beginning.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    /// Most records; 50 if absent.
+    #[schemars(range(min = 1, max = 200))]
+    pub(super) limit: Option<usize>,
+    /// An earlier page's `next`.
+    pub(super) cursor: Option<String>,
+}
+
+/// What a page is asked by.
+pub(super) type Page = Result<Query<PageQuery>, QueryRejection>;
+
+async fn list(
     State(node): State<NodeHandle>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<RecordsResponse>, ApiError> {
-    let Query(ListQuery { limit, before_height }) = query?;
-    let limit = limit.unwrap_or(50).min(LIST_MAX);
-    blocking(move || {
-        let (_, tip) = node.store().tip()?;
-        let top = before_height.map_or(tip, |before| before.saturating_sub(1).min(tip));
-        let mut records = Vec::new();
-        // Block 0 has no records.
-        for height in (1..=top).rev().take(usize::try_from(LIST_BLOCKS_MAX).unwrap_or(usize::MAX)) {
-            let Some(id) = node.store().id_at(height)? else { break };
-            let Some(block) = node.store().block(&id)? else { break };
-            for (index, record) in block.records.iter().enumerate().rev() {
-                let at = Location { height, index: u32::try_from(index).unwrap_or(u32::MAX) };
-                records.push(summary(&node, record, Some(at))?);
+    let Query(ListQuery { limit, before_height, cursor }) = query?;
+    let limit = cursor::limit(limit, 50)?;
+    let cursor = cursor.map(|text| Cursor::read(List::Records, &text)).transpose()?;
+    if before_height.is_some() && cursor.is_some() {
+        let next = "leave before_height out: the cursor goes on";
+        return Err(ApiError::bad_request("before_height and cursor are given both", next));
+    }
+    blocking(move || page(&node, limit, before_height, cursor).map(Json)).await
+}
+
+fn page(
+    node: &NodeHandle,
+    limit: usize,
+    before_height: Option<u64>,
+    cursor: Option<Cursor>,
+) -> Result<RecordsResponse, ApiError> {
+    let (_, tip) = node.store().tip()?;
+    if let Some(cursor) = &cursor {
+        cursor.stands(node.store().id_at(cursor.height)?)?;
+    }
+    let top = match (&cursor, before_height) {
+        (Some(cursor), _) => cursor.height,
+        (None, before) => before.map_or(tip, |before| before.saturating_sub(1).min(tip)),
+    };
+    let (mut records, mut next) = (Vec::new(), None);
+    // Block 0 has no records.
+    for height in (1..=top).rev().take(LIST_BLOCKS_MAX) {
+        let Some(id) = node.store().id_at(height)? else { break };
+        let Some(block) = node.store().block(&id)? else { break };
+        let below = cursor.filter(|cursor| cursor.height == height).map_or(u32::MAX, |cursor| cursor.index);
+        for (index, record) in
+            (0u32..).zip(&block.records).take_while(|(index, _)| *index < below).collect::<Vec<_>>().into_iter().rev()
+        {
+            if records.len() == limit {
+                return Ok(RecordsResponse { records, next });
             }
-            if records.len() >= limit {
-                break;
-            }
+            records.push(summary(node, record, Some(Location { height, index }))?);
+            next = Some(Cursor::new(List::Records, height, index, &id).text());
         }
-        records.truncate(limit);
-        Ok(Json(RecordsResponse { records }))
-    })
-    .await
+        if height > 1 {
+            // Nothing of it is left: on with the one below, also when none of so many blocks had a record.
+            next = Some(Cursor::new(List::Records, height, 0, &id).text());
+        } else {
+            next = None;
+        }
+        if records.len() == limit {
+            break;
+        }
+    }
+    Ok(RecordsResponse { records, next })
 }
 
-pub(super) async fn pool(State(node): State<NodeHandle>) -> Result<Json<RecordsResponse>, ApiError> {
+async fn pool(State(node): State<NodeHandle>, query: Page) -> Result<Json<RecordsResponse>, ApiError> {
+    let Query(PageQuery { limit, cursor }) = query?;
+    let limit = cursor::limit(limit, LIST_MAX)?;
+    let cursor = cursor.map(|text| Cursor::read(List::Pool, &text)).transpose()?;
     blocking(move || {
-        let entries = node.store().pool()?;
-        let records = entries.iter().take(LIST_MAX).map(|entry| summary(&node, &entry.record, None));
-        Ok(Json(RecordsResponse { records: records.collect::<Result<_, _>>()? }))
+        let mut entries = node.store().pool()?;
+        entries.retain(|entry| cursor.is_none_or(|cursor| entry.sequence > cursor.height));
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| more).map(|last| Cursor::numbered(List::Pool, last.sequence).text());
+        let records = entries.iter().map(|entry| summary(&node, &entry.record, None));
+        Ok(Json(RecordsResponse { records: records.collect::<Result<_, _>>()?, next }))
     })
     .await
 }
 
-pub(super) async fn group(
+async fn group(
     State(node): State<NodeHandle>,
     gid: Result<Path<Gid>, PathRejection>,
+    query: Page,
 ) -> Result<Json<RecordsResponse>, ApiError> {
-    let Path(gid) = gid?;
+    let (Path(gid), Query(PageQuery { limit, cursor })) = (gid?, query?);
+    let limit = cursor::limit(limit, LIST_MAX)?;
+    let cursor = cursor.map(|text| Cursor::read(List::Group, &text)).transpose()?;
     blocking(move || {
+        let places = node.store().records_by_group(&gid)?.into_iter().map(|(height, index, _)| (height, index));
+        let (places, next) = newest_first(&node, List::Group, places.collect(), cursor, limit)?;
         let mut records = Vec::new();
-        for (height, index, _) in node.store().records_by_group(&gid)?.into_iter().rev().take(LIST_MAX) {
+        for (height, index) in places {
             let at = Location { height, index };
             if let Some(record) = node.store().record_at(&at)? {
                 records.push(summary(&node, &record, Some(at))?);
             }
         }
-        Ok(Json(RecordsResponse { records }))
+        Ok(Json(RecordsResponse { records, next }))
     })
     .await
 }
 
-pub(super) async fn one(
+/// Records by the heights of their blocks and their places in them.
+pub(super) type Places = Vec<(u64, u32)>;
+
+/// A page of places on the best chain, newest first, and the cursor of the next.
+pub(super) fn newest_first(
+    node: &NodeHandle,
+    list: List,
+    mut places: Places,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<(Places, Option<String>), ApiError> {
+    if let Some(cursor) = cursor {
+        cursor.stands(node.store().id_at(cursor.height)?)?;
+        places.retain(|place| *place < (cursor.height, cursor.index));
+    }
+    places.sort_unstable_by(|a, b| b.cmp(a));
+    let more = places.len() > limit;
+    places.truncate(limit);
+    let Some((height, index)) = places.last().copied().filter(|_| more) else { return Ok((places, None)) };
+    let block = node.store().id_at(height)?;
+    Ok((places, block.map(|block| Cursor::new(list, height, index, &block).text())))
+}
+
+async fn one(
     State(node): State<NodeHandle>,
     id: Result<Path<RecordId>, PathRejection>,
 ) -> Result<Json<RecordSummary>, ApiError> {
@@ -112,7 +243,7 @@ pub(super) async fn one(
     .await
 }
 
-pub(super) async fn raw(
+async fn raw(
     State(node): State<NodeHandle>,
     id: Result<Path<RecordId>, PathRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -121,7 +252,7 @@ pub(super) async fn raw(
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes))
 }
 
-pub(super) async fn proof(
+async fn proof(
     State(node): State<NodeHandle>,
     id: Result<Path<RecordId>, PathRejection>,
 ) -> Result<Json<ProofResponse>, ApiError> {

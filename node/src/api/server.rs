@@ -1,5 +1,6 @@
 //! The loop that accepts the API's connections: so many at one time and no more, and none that is kept open in silence.
 
+use super::patient::Patient;
 use crate::driver::Shutdown;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -18,6 +19,8 @@ pub(super) struct Limits {
     pub(super) connections: usize,
     /// Until the head of a request is complete, from the connection's first moment or the end of its last answer.
     pub(super) head: Duration,
+    /// While a client takes nothing of its answer.
+    pub(super) write: Duration,
     /// For what is under way when the node stops.
     pub(super) patience: Duration,
     /// Before trying again when the system gives no socket (too many open files).
@@ -29,6 +32,7 @@ impl Limits {
     pub(super) const NODE: Self = Self {
         connections: 128,
         head: Duration::from_secs(10),
+        write: Duration::from_secs(20),
         patience: Duration::from_secs(2),
         pause: Duration::from_millis(200),
     };
@@ -64,7 +68,7 @@ fn serve(stream: TcpStream, router: Router, limits: Limits, graceful: &GracefulS
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Patient::new(stream, limits.write)), TowerToHyperService::new(router));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         // A client that went away, was too slow or spoke no HTTP: its own affair, and it could fill a log with it.
@@ -130,6 +134,27 @@ mod tests {
         drop(first);
         let answer = read(&mut second, "awaited an answer once the first had left").await;
         assert!(answer.ends_with(b"here"), "{answer:?}");
+        stop.cancel();
+        tokio::time::timeout(DEADLINE, server).await.expect("awaited the end of the server").unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_much_and_takes_nothing_is_cut_and_who_takes_it_is_not() {
+        const BYTES: usize = 64 * 1024 * 1024;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.local_addr().unwrap(), Shutdown::new());
+        let router = Router::new().route("/", get(|| async { vec![7u8; BYTES] }));
+        let limits = Limits { connections: 1, write: Duration::from_millis(300), ..Limits::NODE };
+        let server = tokio::spawn(run(listener, router, limits, stop.clone()));
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        // There is one place: this one gets it when the idle client is cut.
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        busy.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let answer = read(&mut busy, "awaited an answer once the idle client was cut").await;
+        assert!(answer.len() > BYTES, "{} bytes", answer.len());
+        let got = read(&mut idle, "awaited the end of the idle client's connection").await;
+        assert!(got.len() < BYTES, "it was given all {} bytes", got.len());
         stop.cancel();
         tokio::time::timeout(DEADLINE, server).await.expect("awaited the end of the server").unwrap();
     }

@@ -1,27 +1,53 @@
 //! How the node is, and its figures.
 
-use super::problem::ApiError;
+use super::Body;
+use super::problem::{ApiError, Problems};
+use super::schema;
+use super::table::Table;
 use super::types::{GenesisFile, Health, Isolation, MiningInfo, ParticipantInfo, PoolInfo, StatusResponse, TipInfo};
 use crate::core::SyncPhase;
 use crate::driver::{NodeHandle, now_ms};
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::header;
 use axum::response::IntoResponse;
 use libp2p::Multiaddr;
 use medring_protocol::chain::StateRead;
 
-pub(super) async fn health() -> Json<Health> {
+pub(super) fn endpoints(table: &mut Table) {
+    table.get("/health", "Whether it runs; needs no token", health).open().answers::<Health>(200, "It does");
+    table.get("/metrics", "Figures for Prometheus", metrics).viewer().gives(
+        200,
+        "text/plain",
+        "Prometheus's text format 0.0.4",
+    );
+    table
+        .get("/v1/status", "Chain, tip, sync, peers, pool, mining, participant, clock", status)
+        .viewer()
+        .answers::<StatusResponse>(200, "As of now");
+    table
+        .get("/v1/genesis", "The genesis file of the network", genesis)
+        .viewer()
+        .tag("chain")
+        .answers::<schema::Genesis>(200, "As `medring genesis new` wrote it, but for white space");
+    table
+        .post("/v1/testnet/isolate", "Cuts and refuses all links, or ends that; test networks only", isolate)
+        .tag("testnet")
+        .body::<Isolation>(serde_json::json!({"on": true}))
+        .answers::<Isolation>(200, "It is so")
+        .problems(&[Problems::Unreachable]);
+}
+
+async fn health() -> Json<Health> {
     Json(Health { ok: true })
 }
 
-pub(super) async fn metrics(State(node): State<NodeHandle>) -> impl IntoResponse {
+async fn metrics(State(node): State<NodeHandle>) -> impl IntoResponse {
     node.hash_rate();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], node.metrics().render())
 }
 
-pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<StatusResponse>, ApiError> {
+async fn status(State(node): State<NodeHandle>) -> Result<Json<StatusResponse>, ApiError> {
     let (info, snapshot, clock_ms) = (node.info(), node.snapshot(), node.now_ms());
     let participant = match info.participant {
         None => None,
@@ -59,14 +85,11 @@ pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<Status
     }))
 }
 
-pub(super) async fn genesis(State(node): State<NodeHandle>) -> Json<GenesisFile> {
+async fn genesis(State(node): State<NodeHandle>) -> Json<GenesisFile> {
     Json(GenesisFile::new(node.params().clone()))
 }
 
-pub(super) async fn isolate(
-    State(node): State<NodeHandle>,
-    body: Result<Json<Isolation>, JsonRejection>,
-) -> Result<Json<Isolation>, ApiError> {
+async fn isolate(State(node): State<NodeHandle>, body: Body<Isolation>) -> Result<Json<Isolation>, ApiError> {
     let Json(isolation) = body?;
     if !node.params().is_testnet() {
         let detail = format!("{:?} is a production network: links are not cut on request", node.params().name);

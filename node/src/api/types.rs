@@ -7,34 +7,39 @@ use medring_protocol::params::Purpose;
 use medring_protocol::record::Kind;
 use medring_protocol::{BlockId, ChainId, ParticipantId, RecordId, WireId};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+pub use super::access::Scope;
+pub use super::access_types::*;
 pub use super::aphr_types::*;
+pub use super::event_types::*;
+pub use super::fhir_types::*;
 pub use super::fork_types::*;
 pub use super::group_types::*;
 pub use super::peer_types::*;
+pub use super::wallet_types::*;
 pub use crate::aphr::{AphrReport, ConflictShown, SourceReport, Summary, Verdict, VitalShown};
 pub use crate::group::AphrPolicy;
 pub use crate::net::Direction;
-pub use crate::wallet::Checks;
 /// `GET /v1/genesis`: the file that founds the network, as `medring genesis new` wrote it but for white space.
 pub use medring_protocol::params::GenesisFile;
 
 /// `GET /health`, the only answer without a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Health {
     /// Always true: a node that cannot work stops.
     pub ok: bool,
 }
 
 /// `GET /v1/status`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StatusResponse {
     /// The chain's name.
     pub name: String,
     /// The chain.
+    #[schemars(with = "crate::api::schema::Id")]
     pub chain_id: ChainId,
     /// What it is for.
+    #[schemars(with = "crate::api::schema::PurposeName")]
     pub purpose: Purpose,
     /// Of the software.
     pub version: String,
@@ -70,7 +75,7 @@ pub struct StatusResponse {
 }
 
 /// Catching up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SyncInfo {
     /// `idle`, `headers` or `bodies`.
     pub phase: String,
@@ -97,9 +102,10 @@ impl From<SyncSnapshot> for SyncInfo {
 }
 
 /// A tip.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TipInfo {
     /// The block.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: BlockId,
     /// Its height.
     pub height: u64,
@@ -110,7 +116,7 @@ pub struct TipInfo {
 }
 
 /// The mempool's size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PoolInfo {
     /// Records.
     pub records: usize,
@@ -119,7 +125,7 @@ pub struct PoolInfo {
 }
 
 /// The miner.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MiningInfo {
     /// Whether it mines all the time.
     pub enabled: bool,
@@ -132,17 +138,19 @@ pub struct MiningInfo {
 }
 
 /// A participant, and its role once enrolled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ParticipantInfo {
     /// Who.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: ParticipantId,
     /// As what it is enrolled at the tip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::api::schema::RoleName>")]
     pub role: Option<Role>,
 }
 
 /// `POST /v1/testnet/isolate`, and its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Isolation {
     /// Whether all links are cut and refused.
@@ -150,16 +158,18 @@ pub struct Isolation {
 }
 
 /// `POST /v1/records`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SubmitResponse {
     /// What it says.
+    #[schemars(with = "crate::api::schema::Id")]
     pub record_id: RecordId,
     /// The record with this envelope.
+    #[schemars(with = "crate::api::schema::Id")]
     pub wire_id: WireId,
 }
 
 /// Where a record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordState {
     /// In the pool.
@@ -171,7 +181,7 @@ pub enum RecordState {
 }
 
 /// The receiver field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReceiverInfo {
     /// `none`, `tag`, `group` or `group-owner`.
     #[serde(rename = "type")]
@@ -182,15 +192,19 @@ pub struct ReceiverInfo {
 }
 
 /// A record as anyone sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RecordSummary {
     /// What it says.
+    #[schemars(with = "crate::api::schema::Id")]
     pub record_id: RecordId,
     /// With its envelope.
+    #[schemars(with = "crate::api::schema::Id")]
     pub wire_id: WireId,
     /// What it is.
+    #[schemars(with = "crate::api::schema::RecordKind")]
     pub kind: Kind,
     /// Who made and uploaded it.
+    #[schemars(with = "crate::api::schema::Id")]
     pub uploader: ParticipantId,
     /// Whom it is for.
     pub receiver: ReceiverInfo,
@@ -201,6 +215,7 @@ pub struct RecordSummary {
     pub height: Option<u64>,
     /// Its block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::api::schema::Id>")]
     pub block_id: Option<BlockId>,
     /// Its place in the block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,35 +239,43 @@ pub struct RecordSummary {
 }
 
 /// `GET /v1/records`, `/v1/pool`, `/v1/groups/{gid}/records`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RecordsResponse {
     /// Newest first on the chain; in order of admission in the pool.
     pub records: Vec<RecordSummary>,
+    /// `cursor` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// `GET /v1/records/{id}/proof`: enough to check the record against a chain of one's own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ProofResponse {
     /// The record.
+    #[schemars(with = "crate::api::schema::Id")]
     pub record_id: RecordId,
     /// The Merkle leaf.
+    #[schemars(with = "crate::api::schema::Id")]
     pub wire_id: WireId,
     /// Its block.
+    #[schemars(with = "crate::api::schema::Id")]
     pub block_id: BlockId,
     /// The block's height.
     pub height: u64,
     /// The block's header, 112 bytes in hex.
     pub header: String,
     /// The path from leaf to root.
+    #[schemars(with = "crate::api::schema::MerkleProof")]
     pub proof: Proof,
     /// Blocks on top of it, its own included.
     pub confirmations: u64,
 }
 
 /// A block in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BlockSummary {
     /// The block.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: BlockId,
     /// Its height.
     pub height: u64,
@@ -271,19 +294,23 @@ pub struct BlockSummary {
 }
 
 /// `GET /v1/blocks`: ascending from `from`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BlocksResponse {
     /// The blocks.
     pub blocks: Vec<BlockSummary>,
+    /// `cursor` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// `GET /v1/blocks/{id or height}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BlockResponse {
     /// As in lists.
     #[serde(flatten)]
     pub summary: BlockSummary,
     /// The parent; of block 0: the chain id.
+    #[schemars(with = "crate::api::schema::Id")]
     pub prev: BlockId,
     /// Commits to the records.
     pub records_root: String,
@@ -294,11 +321,12 @@ pub struct BlockResponse {
     /// Blocks on top of it, its own included; 0 off the best chain.
     pub confirmations: u64,
     /// Its records, in order.
+    #[schemars(with = "Vec<crate::api::schema::Id>")]
     pub record_ids: Vec<RecordId>,
 }
 
 /// `POST /v1/chain/mine`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MineRequest {
     /// How many.
@@ -306,23 +334,27 @@ pub struct MineRequest {
 }
 
 /// Its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MineResponse {
     /// The blocks, lowest first.
+    #[schemars(with = "Vec<crate::api::schema::Id>")]
     pub ids: Vec<BlockId>,
 }
 
 /// `GET /v1/participants/{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ParticipantResponse {
     /// Who.
+    #[schemars(with = "crate::api::schema::Id")]
     pub id: ParticipantId,
     /// Whether it is an authority of the genesis file; then nothing below but the keys is set.
     pub authority: bool,
     /// Both keys.
+    #[schemars(with = "crate::api::schema::Keys")]
     pub keys: PublicKeys,
     /// What it may upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::api::schema::RoleName>")]
     pub role: Option<Role>,
     /// First height at which it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -341,91 +373,10 @@ pub struct ParticipantResponse {
     pub invalid_from: Option<u64>,
 }
 
-/// `GET /v1/wallet`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WalletResponse {
-    /// Whose it is.
-    pub participant: ParticipantId,
-    /// As what it is enrolled at the tip.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
-    /// First height that is scanned.
-    pub birthday_height: u64,
-    /// Last height that was scanned.
-    pub scanned_height: Option<u64>,
-    /// Height of the best chain.
-    pub tip_height: u64,
-    /// Records found.
-    pub records: usize,
-    /// Whether a scan is running.
-    pub scanning: bool,
-}
-
-/// `GET /v1/wallet/records`: in the order of the chain, those that wait last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WalletRecordsResponse {
-    /// The records.
-    pub records: Vec<WalletRecordInfo>,
-}
-
-/// A record of the wallet, without its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WalletRecordInfo {
-    /// Its id.
-    pub record_id: RecordId,
-    /// What it is.
-    pub kind: Kind,
-    /// Who made it.
-    pub uploader: ParticipantId,
-    /// As what the uploader is enrolled.
-    pub uploader_role: Option<Role>,
-    /// Height of its block; absent: it left the chain in a fork and waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub height: Option<u64>,
-    /// Its block.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub block_id: Option<BlockId>,
-    /// Blocks on top of it, its own included.
-    pub confirmations: u64,
-    /// Where it stands.
-    pub state: RecordState,
-    /// Length of its content.
-    pub bytes: u64,
-    /// When it was sent.
-    pub stamp_ms: u64,
-    /// Why it does not open, though it is sealed to this participant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
-}
-
-/// `GET /v1/wallet/records/{id}`: opened, and checked anew on the chain as it is now.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct OpenedResponse {
-    /// As in lists.
-    #[serde(flatten)]
-    pub info: WalletRecordInfo,
-    /// Whom it was made for.
-    pub recipient: ParticipantId,
-    /// What it was checked for.
-    pub checks: Checks,
-    /// Whether all of that is so.
-    pub passed: bool,
-    /// `fhir-bundle` or `aphr`.
-    pub content_type: String,
-    /// JSON as it was sealed, byte for byte; what is no JSON as hex.
-    pub content: Box<RawValue>,
-}
-
-impl std::fmt::Debug for OpenedResponse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenedResponse").field("info", &self.info).finish_non_exhaustive()
-    }
-}
-
 /// An error, `application/problem+json` (RFC 9457).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Problem {
-    /// `about:blank#KIND`: stable, for programs.
+    /// `urn:medring:problem:KIND`: stable, for programs.
     #[serde(rename = "type")]
     pub kind: String,
     /// The kind, for people.

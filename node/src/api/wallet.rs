@@ -1,8 +1,9 @@
 //! The wallet of the participant who lives on this node: what it found, and what it opens.
 
 use super::blocking;
-use super::problem::ApiError;
+use super::problem::{ApiError, Problems};
 use super::records::state_of;
+use super::table::Table;
 use super::types::{OpenedResponse, WalletRecordInfo, WalletRecordsResponse, WalletResponse};
 use crate::driver::NodeHandle;
 use crate::wallet::{OpenedRecord, Wallet, WalletError, WalletRecord};
@@ -24,7 +25,29 @@ pub(super) fn wallet_of(node: &NodeHandle) -> Result<Arc<Wallet>, ApiError> {
     })
 }
 
-pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<WalletResponse>, ApiError> {
+pub(super) fn endpoints(table: &mut Table) {
+    table
+        .get("/v1/wallet", "Whose it is, and how far it has looked through the chain", status)
+        .reader()
+        .tag("wallet")
+        .answers::<WalletResponse>(200, "As of now")
+        .problems(&[Problems::NotFound]);
+    table
+        .get("/v1/wallet/records", "What it found, without contents", records)
+        .reader()
+        .tag("wallet")
+        .answers::<WalletRecordsResponse>(200, "In the order of the chain, those that wait last")
+        .problems(&[Problems::NotFound]);
+    table
+        .get("/v1/wallet/records/{id}", "One record, opened and checked anew", one)
+        .reader()
+        .tag("wallet")
+        .id("id", "The record")
+        .answers::<OpenedResponse>(200, "What it holds, and what it was checked for")
+        .problems(&[Problems::Unprocessable]);
+}
+
+async fn status(State(node): State<NodeHandle>) -> Result<Json<WalletResponse>, ApiError> {
     let wallet = wallet_of(&node)?;
     blocking(move || {
         let status = wallet.status();
@@ -41,14 +64,14 @@ pub(super) async fn status(State(node): State<NodeHandle>) -> Result<Json<Wallet
     .await
 }
 
-pub(super) async fn records(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
+async fn records(State(node): State<NodeHandle>) -> Result<impl IntoResponse, ApiError> {
     let wallet = wallet_of(&node)?;
     let (_, tip) = node.store().tip()?;
     let records = wallet.records().into_iter().map(|record| info(&node, &record, tip)).collect();
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(WalletRecordsResponse { records })))
 }
 
-pub(super) async fn one(
+async fn one(
     State(node): State<NodeHandle>,
     id: Result<Path<RecordId>, PathRejection>,
 ) -> Result<impl IntoResponse, ApiError> {

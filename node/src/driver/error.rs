@@ -1,5 +1,6 @@
 //! Why a node does not start, each with what to do next and the exit code of `medring node run`.
 
+use crate::api::TokensError;
 use crate::config::ConfigError;
 use crate::faults::FaultError;
 use crate::net::NetError;
@@ -70,6 +71,9 @@ pub enum StartError {
     /// A private file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The tokens of the API cannot be read.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// The passphrase cannot be read.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
@@ -117,7 +121,7 @@ impl StartError {
                 _ => 74,
             },
             Self::Passphrase(_) | Self::Keystore(_) => 77,
-            Self::File(_) | Self::Wallet(_) | Self::NodeKey(_) | Self::Thread(_) => 74,
+            Self::File(_) | Self::Tokens(_) | Self::Wallet(_) | Self::NodeKey(_) | Self::Thread(_) => 74,
         }
     }
 }

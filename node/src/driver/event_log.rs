@@ -2,31 +2,10 @@
 
 use crate::core::limits::CATCHING_UP_BLOCKS;
 use crate::core::{Event, Snapshot, SyncPhase};
+use crate::telemetry::Limiter;
 use std::sync::Arc;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::watch;
-
-/// Between two lines of one kind that peers can cause, and between two about progress.
-const QUIET_MS: u64 = 5_000;
-
-/// Lets one line through in [`QUIET_MS`], and counts the others.
-#[derive(Debug, Default)]
-struct Limiter {
-    last_ms: Option<u64>,
-    dropped: u64,
-}
-
-impl Limiter {
-    /// `Some(lines dropped since the last)` if this one may be said.
-    fn allow(&mut self, now_ms: u64) -> Option<u64> {
-        if self.last_ms.is_some_and(|last| now_ms < last.saturating_add(QUIET_MS)) {
-            self.dropped += 1;
-            return None;
-        }
-        self.last_ms = Some(now_ms);
-        Some(std::mem::take(&mut self.dropped))
-    }
-}
 
 /// Logs until the node is gone.
 pub(super) async fn run(
@@ -108,18 +87,4 @@ fn told(snapshot: &Snapshot) -> String {
     let left = sync.left_ms.map(|ms| format!(", {} s left", ms.div_ceil(1_000))).unwrap_or_default();
     let (bodies, total, rate) = (sync.bodies, sync.bodies_total, sync.blocks_per_second);
     format!("catching up: {bodies} of {total} blocks from {} peers, {rate} blocks/s{left}", sync.peers)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_noisy_peer_gets_one_line_in_a_while() {
-        let mut limiter = Limiter::default();
-        assert_eq!(limiter.allow(0), Some(0));
-        assert_eq!(limiter.allow(1), None);
-        assert_eq!(limiter.allow(QUIET_MS - 1), None);
-        assert_eq!(limiter.allow(QUIET_MS), Some(2));
-    }
 }

@@ -74,7 +74,7 @@ impl ApiToken {
         Self(zeroize::Zeroizing::new(hex::encode(bytes.as_ref())))
     }
 
-    /// For the one file and the one comparison it is made for.
+    /// For the one file or answer, and the one hash, that it is made for.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -141,6 +141,10 @@ impl Folder {
 
     pub(super) fn peers(&self) -> PathBuf {
         self.path.join("peers.json")
+    }
+
+    pub(super) fn tokens(&self) -> PathBuf {
+        self.path.join("tokens.json")
     }
 
     pub(super) fn write_token(&self, token: &ApiToken) -> Result<(), StartError> {

@@ -3,6 +3,7 @@
 use super::clock::CoreClock;
 use super::core_thread::Local;
 use super::{ApiToken, MineError, Shutdown, mining};
+use crate::api::Tokens;
 use crate::core::{Event, OperatorAnswer, OperatorCommand, OperatorError, Snapshot, SubmitError};
 use crate::faults::{FaultError, Faults, refuse_off_testnets};
 use crate::group::GroupHandle;
@@ -59,6 +60,7 @@ pub enum Stopped {
 pub(super) struct Inner {
     pub(super) info: NodeInfo,
     pub(super) token: ApiToken,
+    pub(super) tokens: Tokens,
     pub(super) store: ChainStore<RocksEngine>,
     pub(super) engine: RocksEngine,
     pub(super) clock: CoreClock,
@@ -128,6 +130,16 @@ impl NodeHandle {
     /// The token that opens its API.
     pub fn token(&self) -> &ApiToken {
         &self.0.token
+    }
+
+    /// All tokens that open its API.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// Cancelled when it stops.
+    pub(crate) fn stopping(&self) -> Shutdown {
+        self.0.shutdown.clone()
     }
 
     /// Its store, for reading: the core is the only writer.

@@ -6,7 +6,7 @@ use super::folder::{ApiToken, Folder, NodeFile};
 use super::handle::{Inner, NodeInfo, Stopped};
 use super::workers::Workers;
 use super::{NodeHandle, Shutdown, StartError, Submitter, clock, event_log, groups, keys, wallet_task};
-use crate::api;
+use crate::api::{self, Tokens};
 use crate::config::{Config, ConfigError, MiningConfig};
 use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
 use crate::faults::{Faults, refuse_off_testnets};
@@ -169,6 +169,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     let listener = api::bind(config.api.listen).await?;
     let api_address = listener.local_addr().unwrap_or(config.api.listen);
     let token = ApiToken::draw(&mut clock::os_rng());
+    let tokens = Tokens::open(&folder.tokens(), &token)?;
     let miner_tag = keys::miner_tag(&key);
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (local_tx, local) = mpsc::channel(INPUTS_MAX);
@@ -224,6 +225,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     let handle = NodeHandle(Arc::new(Inner {
         info,
         token,
+        tokens,
         store,
         engine,
         clock,

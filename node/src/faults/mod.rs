@@ -21,7 +21,7 @@ const SKEW_MS_MAX: u64 = 86_400_000;
 const FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// Everything that is wrong with a node, all at once: `PUT /v1/testnet/faults`, and the file `testnet.faults`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
     /// Peers with whom no link stands or comes to stand.
@@ -39,7 +39,7 @@ pub struct Faults {
 }
 
 /// How messages reach a node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hearing {
     /// Whose; `None`: everybody's.

@@ -24,6 +24,7 @@ mod view;
 
 pub use error::GroupError;
 pub use handle::GroupHandle;
+pub(crate) use phr::drafts;
 pub use phr::{PhrError, seal_phr};
 pub(crate) use start::{Parts, start};
 pub use view::{AphrPolicy, GroupEvent, GroupView, Groups};

@@ -80,7 +80,12 @@ pub async fn seal_phr(
 }
 
 /// A recording of vital signs is a PHR whole; of any other bundle, what Table 1 gives a PHR.
-fn drafts(bundle: &Bundle, policy: &Policy, params: &Params, me: &PublicKeys) -> Result<Vec<Draft>, DraftError> {
+pub(crate) fn drafts(
+    bundle: &Bundle,
+    policy: &Policy,
+    params: &Params,
+    me: &PublicKeys,
+) -> Result<Vec<Draft>, DraftError> {
     let sampled = |entry: &Entry| {
         let value = entry.resource.value();
         let parts = value["component"].as_array().map_or(&[][..], Vec::as_slice);

@@ -7,7 +7,7 @@ use libp2p::{Multiaddr, PeerId};
 use std::collections::BTreeMap;
 
 /// Who opened a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// The peer.

@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 /// The verdict on one record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checks {
     /// Sig and the envelope's proof verify under the keys that the uploader's id commits to.

@@ -1,7 +1,7 @@
 //! Aggregates between real nodes: made at a new epoch and by policy, read and checked by members, and forged.
 
 use crate::common::*;
-use crate::groups::{Family, parsed, path};
+use crate::groups::{Family, parsed, path, phr};
 use medring_node::api::types::*;
 use medring_node::driver::NodeHandle;
 use medring_protocol::RecordId;
@@ -54,11 +54,11 @@ async fn the_owners_node_aggregates_by_itself_and_members_verify_on_their_own() 
     assert_eq!(put(&family.patient, &path(&group, "/policy"), policy.clone()).await.status, 200);
     let told: serde_json::Value = parsed(&get(&family.patient, &path(&group, "/policy")).await);
     assert_eq!(told, policy);
-    let phr = json!({"bundle": {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {
+    let live = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {
         "resourceType": "Observation", "status": "final", "effectiveDateTime": "2020-01-01T00:00:00Z",
         "code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]},
-        "valueQuantity": {"value": 131, "unit": "mm[Hg]", "code": "mm[Hg]"}}}]}, "to": "group"});
-    let sealed: GroupPhrResponse = parsed(&post(&family.patient, &path(&group, "/phr"), phr).await);
+        "valueQuantity": {"value": 131, "unit": "mm[Hg]", "code": "mm[Hg]"}}}]});
+    let sealed: BundleResponse = parsed(&post(&family.patient, &phr(&group, ""), live).await);
     family.mine(1).await;
     let stale = report(&family.doctor, &group, "").await;
     assert_eq!((stale.stale, stale.newer, stale.passed), (true, Some(sealed.record_ids[0]), true));
@@ -67,7 +67,12 @@ async fn the_owners_node_aggregates_by_itself_and_members_verify_on_their_own() 
     let newest = report(&family.doctor, &group, "?aggregate=true").await;
     assert!(newest.passed && !newest.stale && newest.sources.len() == 3, "{newest:?}");
     assert_eq!(newest.summary.unwrap().vital_signs[0].name, "Systolic blood pressure");
-    assert!(newest.aggregate.unwrap().get().contains("peanut"));
+    let aggregate = newest.aggregate.unwrap();
+    assert!(aggregate.get().contains("peanut"));
+    let document = get(&family.doctor, &format!("/v1/fhir/groups/{group}/aggregate")).await;
+    assert_eq!((document.status, document.body.as_slice()), (200, aggregate.get().as_bytes()));
+    let head = document.head.to_lowercase();
+    assert!(head.contains("content-type: application/fhir+json") && head.contains("medring-stale: false"), "{head}");
     family.stop().await;
 }
 
@@ -93,6 +98,9 @@ async fn a_cheating_patient_is_found_out_by_each_member() {
         family.mine(1).await;
         let report = report(&family.caregiver, &group, &format!("?record={}", made.record_id)).await;
         assert!(!report.passed && !report.aggregate_matches, "{what}: {report:?}");
+        let path = format!("/v1/fhir/groups/{group}/aggregate?record={}", made.record_id);
+        let document = get(&family.caregiver, &path).await;
+        assert_eq!((document.status, document.json()["title"].as_str()), (422, Some("It did not verify")), "{what}");
         let told = serde_json::to_value(report.sources[0].verdict).unwrap();
         assert_eq!(told, verdict.unwrap_or("verified"), "{what}");
     }

@@ -217,7 +217,9 @@ pub(crate) async fn call(node: &NodeHandle, method: &str, path: &str, kind: &str
         token.trim(),
         body.len()
     );
-    raw_request(node, &[head.as_bytes(), body].concat()).await
+    let answer = raw_request(node, &[head.as_bytes(), body].concat()).await;
+    crate::contract::hold(method, path, &answer);
+    answer
 }
 
 pub(crate) async fn get(node: &NodeHandle, path: &str) -> Answer {

@@ -27,6 +27,11 @@ pub(crate) fn path(group: &GroupUid, rest: &str) -> String {
     format!("/v1/wallet/groups/{group}{rest}")
 }
 
+/// Where a bundle becomes a PHR of the group.
+pub(crate) fn phr(group: &GroupUid, rest: &str) -> String {
+    format!("/v1/fhir/Bundle?kind=phr&group={group}{rest}")
+}
+
 /// Waits until a group stands as described on a node; says what was awaited if it never does.
 async fn stands(node: &NodeHandle, group: &GroupUid, what: &str, stands: impl Fn(&GroupInfo) -> bool) -> GroupInfo {
     let groups = node.groups().unwrap();
@@ -153,8 +158,8 @@ impl Family {
 
     /// Seals a PHR on the patient's node, and mines it.
     pub(crate) async fn seal(&self, group: &GroupUid, to: SealedTo) -> RecordId {
-        let body = json!({"bundle": bundle(), "to": to});
-        let sealed: GroupPhrResponse = parsed(&post(&self.patient, &path(group, "/phr"), body).await);
+        let wish = if to == SealedTo::Owner { "&to=owner" } else { "" };
+        let sealed: BundleResponse = parsed(&post(&self.patient, &phr(group, wish), bundle()).await);
         assert_eq!(sealed.record_ids.len(), 1);
         self.mine(1).await;
         sealed.record_ids[0]
@@ -216,7 +221,11 @@ async fn records_of_the_group_are_listed_to_its_members_and_opened_by_them_alone
     let own = get(&family.patient, &path(&group, &format!("/records/{to_owner}"))).await;
     assert!(parsed::<OpenedResponse>(&own).passed, "{own:?}");
     let others = get(&family.doctor, &path(&group, &format!("/records/{to_owner}"))).await;
-    assert_eq!((others.status, others.json()["type"].as_str()), (422, Some("about:blank#no-key")), "{others:?}");
+    assert_eq!(
+        (others.status, others.json()["type"].as_str()),
+        (422, Some("urn:medring:problem:no-key")),
+        "{others:?}"
+    );
     // The owner's wallet holds both, with what discloses them.
     let wallet = family.patient.wallet().unwrap();
     until_true("the wallet's scan", || {
@@ -230,8 +239,7 @@ async fn records_of_the_group_are_listed_to_its_members_and_opened_by_them_alone
 
     until(&outsider, "the same tip", |s| s.tip == family.patient.snapshot().tip).await;
     assert_eq!(get(&outsider, &path(&group, "/records")).await.status, 404);
-    let body = json!({"bundle": bundle(), "to": "group"});
-    let doctor = post(&family.doctor, &path(&group, "/phr"), body).await;
+    let doctor = post(&family.doctor, &phr(&group, ""), bundle()).await;
     assert_eq!(doctor.status, 409, "only the owner seals: {doctor:?}");
     stop(outsider).await;
     family.stop().await;
@@ -260,7 +268,7 @@ async fn members_join_are_removed_and_leave_and_read_what_was_sealed_while_they_
 
     // Nothing is sealed under an epoch once a removal is wanted.
     change(&family.patient, &group, json!([{"remove": doctor}])).await;
-    let refused = post(&family.patient, &path(&group, "/phr"), json!({"bundle": bundle(), "to": "group"})).await;
+    let refused = post(&family.patient, &phr(&group, ""), bundle()).await;
     assert_eq!(refused.status, 409, "{refused:?}");
     assert!(refused.json()["detail"].as_str().unwrap().contains("being removed"), "{refused:?}");
     family.commit(&group).await;
@@ -386,15 +394,10 @@ async fn what_a_group_cannot_do_is_answered_with_a_reason() {
         wrong(patient, path(&group, "/ask"), json!({"wish": "leave"}), 403, "owner"),
         wrong(patient, path(&group, "/ask"), json!({"wish": "dance"}), 400, "wish"),
         wrong(patient, path(&group, "/retry"), json!(null), 409, "tried again"),
-        wrong(patient, path(&group, "/phr"), json!({"bundle": {}, "to": "group"}), 400, "bundle"),
-        wrong(patient, path(&group, "/phr"), json!({"bundle": bundle(), "to": "group"}), 409, "no epoch yet"),
-        wrong(
-            patient,
-            path(&group, "/phr"),
-            json!({"bundle": bundle(), "to": "group", "public": "all"}),
-            400,
-            "public",
-        ),
+        wrong(patient, phr(&group, ""), json!({}), 400, "bundle"),
+        wrong(patient, phr(&group, ""), bundle(), 409, "no epoch yet"),
+        wrong(patient, phr(&group, "&public=all"), bundle(), 400, "public"),
+        wrong(patient, phr(&group, "&patient=00"), bundle(), 400, "patient"),
         wrong(doctor, path(&group, "/cancel"), json!(null), 404, "none of this node"),
         wrong(doctor, path(&GroupUid([0; 32]), "/ask"), json!({"wish": "leave"}), 404, "none of this node"),
         wrong(doctor, "/v1/wallet/groups/accept".into(), json!({"ticket": "MEDRING1", "name": "x"}), 400, "ticket"),

@@ -2,15 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
+mod access;
 mod aphr;
 mod api;
 mod common;
+mod contract;
 mod discovery;
+mod events;
+mod fhir;
 mod folder;
 mod groups;
 mod hostile;
 mod links;
 mod network;
+mod openapi;
+mod paging;
 mod quic;
 mod relay;
 mod ring;

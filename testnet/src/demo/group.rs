@@ -168,10 +168,10 @@ impl Demo<'_> {
         window: &Recording,
     ) -> Result<(Value, String), DemoError> {
         let subject = format!("Patient/{}", self.testnet.node(household.node)?.participant);
-        let bundle = window.to_fhir(&subject).to_bytes();
-        let bundle: Value = serde_json::from_slice(&bundle).map_err(|e| DemoError::Seal(e.to_string()))?;
-        let wish = json!({ "bundle": bundle, "to": "group", "public": "minimal" });
-        let made: Value = self.testnet.client(household.node)?.post(&group_path(&household.group, "/phr"), &wish)?;
+        let bytes = window.to_fhir(&subject).to_bytes();
+        let bundle: Value = serde_json::from_slice(&bytes).map_err(|e| DemoError::Seal(e.to_string()))?;
+        let path = format!("/v1/fhir/Bundle?kind=phr&group={}", household.group);
+        let made: Value = self.testnet.client(household.node)?.post_fhir(&path, &bytes)?;
         Ok((bundle, text(&made["record_ids"][0])))
     }
 

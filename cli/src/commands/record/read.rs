@@ -130,6 +130,9 @@ impl Report for MineReport {
     }
 }
 
+/// Most records that a node gives at once.
+const PAGE_MAX: usize = 200;
+
 /// `medring record list`.
 pub(super) fn list(args: &ListArgs, context: &Context) -> Outcome {
     let client = context.client()?;
@@ -142,11 +145,20 @@ pub(super) fn list(args: &ListArgs, context: &Context) -> Outcome {
         context.output.report(&MineReport { own, wallet });
         return Ok(Exit::Ok);
     }
-    let before = args.before.map(|height| format!("&before_height={height}")).unwrap_or_default();
-    let path = if args.pool { "/v1/pool".into() } else { format!("/v1/records?limit={}{before}", args.limit) };
-    let mut list: RecordsResponse = client.get(&path)?;
-    list.records.truncate(args.limit);
-    context.output.report(&ListReport(list));
+    let (path, mut from) = match (args.pool, args.before) {
+        (true, _) => ("/v1/pool", String::new()),
+        (false, Some(height)) => ("/v1/records", format!("&before_height={height}")),
+        (false, None) => ("/v1/records", String::new()),
+    };
+    let mut records = Vec::new();
+    while records.len() < args.limit {
+        let page = (args.limit - records.len()).min(PAGE_MAX);
+        let list: RecordsResponse = client.get(&format!("{path}?limit={page}{from}"))?;
+        records.extend(list.records);
+        let Some(next) = list.next else { break };
+        from = format!("&cursor={next}");
+    }
+    context.output.report(&ListReport(RecordsResponse { records, next: None }));
     Ok(Exit::Ok)
 }
 

@@ -6,13 +6,12 @@ use crate::commands::submit::{Anchor, Delivered};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::progress;
-use medring_node::api::types::{GroupPhrRequest, GroupPhrResponse, RecordSummary, SealedTo};
+use medring_node::api::types::{BundleResponse, RecordSummary, SealedTo};
 use medring_protocol::RecordId;
 use medring_protocol::deid::{PAPER_WARNING, Policy};
 use medring_protocol::fhir::{self, Bundle};
 use medring_protocol::record::Kind;
 use medring_testnet::client::ClientError;
-use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
 
 /// How long one window waits for a group that cannot be sealed to while its members change.
@@ -134,13 +133,17 @@ fn seal(
     target: &Target,
     bar: &indicatif::ProgressBar,
 ) -> Outcome<Vec<RecordId>> {
-    let text = String::from_utf8(bundle.to_bytes()).unwrap_or_default();
-    let bundle =
-        RawValue::from_string(text).map_err(|e| Failure::new(Exit::Data, format!("the bundle is no JSON: {e}")))?;
-    let request = GroupPhrRequest { bundle, to, public: args.source.public.to_string() };
+    let to = match to {
+        SealedTo::Group => "group",
+        SealedTo::Owner => "owner",
+    };
+    // A policy is of letters, digits, `_`, `:` and `,`.
+    let (group, public) = (target.info.status.group, &args.source.public);
+    let path = format!("/v1/fhir/Bundle?kind=phr&group={group}&to={to}&public={public}");
+    let bytes = bundle.to_bytes();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let answer: Result<GroupPhrResponse, ClientError> = target.client.post(&target.path("/phr"), &request);
+        let answer: Result<BundleResponse, ClientError> = target.client.post_fhir(&path, &bytes);
         match answer {
             Ok(sealed) => return Ok(sealed.record_ids),
             Err(ClientError::Refused(problem))

@@ -90,10 +90,11 @@ impl<'de> Deserialize<'de> for Target {
 }
 
 /// One ban.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ban {
     /// Who.
+    #[schemars(with = "String")]
     pub target: Target,
     /// Since when, ms since 1970.
     pub since_ms: u64,

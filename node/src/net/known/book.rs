@@ -27,13 +27,15 @@ const LINKED_FAILURES_MAX: u32 = 20;
 const LINKED_MEMORY_MS: u64 = 30 * 24 * 3600 * 1000;
 
 /// A peer of this chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Known {
     /// Who.
     #[serde(with = "super::text")]
+    #[schemars(with = "crate::api::schema::PeerIdText")]
     pub peer_id: PeerId,
     /// Where, without the peer id.
+    #[schemars(with = "Vec<crate::api::schema::AddressText>")]
     pub addresses: Vec<Multiaddr>,
     /// When it was last linked and on this chain, ms since 1970; `None`: never.
     pub linked_ms: Option<u64>,
