@@ -10,6 +10,8 @@ mod forks;
 mod group_types;
 mod groups;
 mod guard;
+mod monitor;
+mod monitor_types;
 mod peer_types;
 mod peers;
 mod people;
@@ -89,6 +91,7 @@ fn router(node: NodeHandle) -> Router {
         .route("/v1/wallet/records", get(wallet::records))
         .route("/v1/wallet/records/{id}", get(wallet::one))
         .merge(group_routes())
+        .merge(monitor::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 pub use super::aphr_types::*;
 pub use super::fork_types::*;
 pub use super::group_types::*;
+pub use super::monitor_types::*;
 pub use super::peer_types::*;
 pub use crate::aphr::{AphrReport, ConflictShown, SourceReport, Summary, Verdict, VitalShown};
 pub use crate::group::AphrPolicy;

@@ -41,6 +41,11 @@ impl Decimal {
         Self::new(i64::try_from(rounded).ok()?, scale)
     }
 
+    /// All digits as a whole number, with the sign.
+    pub fn mantissa(self) -> i64 {
+        self.mantissa
+    }
+
     /// Digits after the point.
     pub fn scale(self) -> u8 {
         self.scale

@@ -1,0 +1,119 @@
+//! The JSON of monitoring, as types for the server and for its clients (docs/monitoring.md).
+
+use medring_protocol::group::GroupUid;
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/vitals/samples`. Not shown by `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplesRequest {
+    /// The stream, as its device calls it: 1 to 64 of `a-z A-Z 0-9 . _ -`.
+    pub stream: String,
+    /// Whose members read it; a group of this node's participant.
+    pub group: GroupUid,
+    /// The number of the first sample in the stream, from 0. The same samples under the same numbers again change nothing.
+    pub first_seq: u64,
+    /// 1 to 4,096 samples, in the order in which they are counted; none only with `end`.
+    #[serde(default)]
+    pub samples: Vec<SampleIn>,
+    /// Minutes of recording in each record, 1 … 15; fixed when the stream begins. Absent: as the node is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_minutes: Option<u32>,
+    /// No more comes soon: what waits is sealed at once.
+    #[serde(default)]
+    pub end: bool,
+}
+
+impl std::fmt::Debug for SamplesRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SamplesRequest").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
+
+/// One sample.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleIn {
+    /// When it was measured, ms since 1970.
+    pub time_ms: u64,
+    /// Its LOINC code, for example `8867-4`; `mdc:` and a code for one of ISO 11073.
+    pub channel: String,
+    /// What the device calls it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// A decimal number; as a string its digits are kept as written (`"62.80"`).
+    pub value: ValueIn,
+    /// UCUM, for example `/min`.
+    pub unit: String,
+}
+
+/// A value: a string keeps its digits.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ValueIn {
+    /// As written.
+    Text(String),
+    /// As JSON gives it.
+    Number(serde_json::Number),
+}
+
+/// Its answer: everything below `next_seq` is on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamplesResponse {
+    /// The stream.
+    pub stream: String,
+    /// The number of the next sample.
+    pub next_seq: u64,
+    /// Samples that were new.
+    pub accepted: u64,
+    /// Samples that were here already.
+    pub already: u64,
+    /// Whether the group can be sealed to now. If not, samples wait on this node's disk.
+    pub sealing: bool,
+    /// Why not, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_because: Option<String>,
+}
+
+/// `GET /v1/vitals/streams`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamsResponse {
+    /// Streams that came to this node, in the order in which they began.
+    pub streams: Vec<StreamInfo>,
+    /// Bytes that wait on disk, records that are not settled among them.
+    pub queued_bytes: usize,
+    /// Bytes that may.
+    pub queued_bytes_max: usize,
+    /// Why nothing is taken, and what to do; absent if all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// `GET /v1/vitals/streams/{stream}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamInfo {
+    /// The stream.
+    pub stream: String,
+    /// Whose members read it.
+    pub group: GroupUid,
+    /// Minutes of recording in each record.
+    pub window_minutes: u32,
+    /// The number of the next sample: everything below is on disk.
+    pub next_seq: u64,
+    /// Everything below lies deep enough on the chain.
+    pub settled_seq: u64,
+    /// Samples that are in no record yet.
+    pub unsealed: u64,
+    /// Records that are not settled yet.
+    pub records_on_their_way: u64,
+    /// Time of sample 0, ms since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_ms: Option<u64>,
+    /// When the last sample came, ms since 1970.
+    pub arrived_ms: u64,
+    /// Whether the group can be sealed to now.
+    pub sealing: bool,
+    /// Why not, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_because: Option<String>,
+}
