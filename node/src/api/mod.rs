@@ -20,6 +20,7 @@ mod records;
 mod server;
 mod status;
 pub mod types;
+mod vitals;
 mod wallet;
 
 use crate::driver::{NodeHandle, Shutdown, StartError};

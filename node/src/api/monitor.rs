@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<NodeHandle> {
         .route("/v1/vitals/samples", samples)
         .route("/v1/vitals/streams", get(streams))
         .route("/v1/vitals/streams/{stream}", get(stream))
+        .route("/v1/groups/{gid}/vitals", get(super::vitals::vitals))
 }
 
 pub(super) fn monitor_of(node: &NodeHandle) -> Result<Monitor, ApiError> {

@@ -117,3 +117,87 @@ pub struct StreamInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_because: Option<String>,
 }
+
+/// `GET /v1/groups/{gid}/vitals`: what of the group's live vital signs opens on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VitalsResponse {
+    /// The group.
+    pub group: GroupUid,
+    /// What is measured, all of it, whatever was asked for.
+    pub channels: Vec<ChannelInfo>,
+    /// Samples by time, then channel, each once. A gap is where none is.
+    pub samples: Vec<SampleOut>,
+    /// For `after`, to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How much of each stream is here.
+    pub streams: Vec<CoverInfo>,
+    /// Records that are not counted in, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedInfo>,
+}
+
+/// One channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelInfo {
+    /// As in [`SampleIn::channel`].
+    pub channel: String,
+    /// What the device calls it.
+    pub name: String,
+    /// UCUM.
+    pub unit: String,
+    /// Samples there are.
+    pub samples: usize,
+    /// Time of the first, ms since 1970.
+    pub first_ms: u64,
+    /// Time of the last, ms since 1970.
+    pub last_ms: u64,
+    /// The last.
+    pub latest: String,
+}
+
+/// One sample as it was measured. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleOut {
+    /// When, ms since 1970.
+    pub time_ms: u64,
+    /// As in [`SampleIn::channel`].
+    pub channel: String,
+    /// With the digits that it was measured with.
+    pub value: String,
+    /// UCUM.
+    pub unit: String,
+    /// The record it is from.
+    pub record_id: medring_protocol::RecordId,
+    /// Whether a block holds that record; if not, it waits in the pool.
+    pub mined: bool,
+}
+
+impl std::fmt::Debug for SampleOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SampleOut").field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
+/// How much of a stream is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverInfo {
+    /// The stream.
+    pub stream: String,
+    /// Its windows that opened.
+    pub windows: usize,
+    /// The number after its last sample here.
+    pub next_seq: u64,
+    /// Numbers below that of which no window opens here, as `[from, to)`: not here yet, or under a key that is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<(u64, u64)>,
+}
+
+/// A record that is not counted in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedInfo {
+    /// Which.
+    pub record_id: medring_protocol::RecordId,
+    /// Why.
+    pub why: String,
+}

@@ -228,6 +228,12 @@ impl Intake {
         look(&self.lock().state)
     }
 
+    /// The next write begins the file anew, as after a failed one.
+    #[cfg(test)]
+    pub(super) fn wear_out(&self) {
+        self.lock().journal = None;
+    }
+
     /// Notes something of a window.
     pub(super) fn note(&self, entry: Entry, rng: &mut impl CryptoRng) -> Result<(), IntakeError> {
         self.lock().write(entry, rng)

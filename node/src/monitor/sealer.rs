@@ -195,9 +195,9 @@ struct Parts {
 fn cut_due(parts: &Parts) -> Result<(), RoundError> {
     loop {
         let now = now_ms();
-        let due = parts.intake.look(|state| {
-            state.streams.iter().find_map(|(of, s)| Some((*of, s.cut, s.next_cut(now, false)?)))
-        });
+        let due = parts
+            .intake
+            .look(|state| state.streams.iter().find_map(|(of, s)| Some((*of, s.cut, s.next_cut(now, false)?))));
         let Some((of, from, to)) = due else { return Ok(()) };
         parts.intake.note(Entry::Cut { of, to: parts.fitting(of, from, to)? }, &mut os_rng())?;
     }

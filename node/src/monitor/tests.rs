@@ -127,55 +127,21 @@ fn damage_before_the_end_is_told() {
 #[test]
 fn a_disk_that_fails_acknowledges_nothing_and_a_mended_one_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let file = path_in(dir.path());
-    let intake = open_in(dir.path(), 1 << 24);
+    let intake = open_in(dir.path(), 1 << 20);
     intake.take(&batch(0, 2), 0, &mut rng()).unwrap();
-    // Worn out by bulk, so that the next write begins the file anew; a folder in its temporary's place makes that fail.
+    // The next write begins the file anew; a folder in its temporary's place makes that fail, whoever runs the test.
+    intake.wear_out();
     let blocker = dir.path().join(".journal.tmp");
-    for from in (2..).step_by(4000).take_while(|_| std::fs::metadata(&file).unwrap().len() < 9 << 20) {
-        match intake.take(&batch(from, from + 4000), 0, &mut rng()) {
-            Ok(_) => {}
-            Err(error) => panic!("{error}"),
-        }
-        settle_all(&intake);
-    }
     std::fs::create_dir(&blocker).unwrap();
-    let at = next(&intake);
-    let mut failed = None;
-    for from in (at..).step_by(4000).take(400) {
-        match intake.take(&batch(from, from + 4000), 0, &mut rng()) {
-            Ok(_) => settle_all_but_the_error(&intake),
-            Err(error) => {
-                failed = Some((from, error));
-                break;
-            }
-        }
+    for _ in 0..2 {
+        let refused = intake.take(&batch(2, 5), 0, &mut rng());
+        assert!(matches!(refused, Err(IntakeError::Disk(_))), "{refused:?}");
+        assert_eq!(next(&intake), 2);
     }
-    let (from, error) = failed.expect("the journal was never begun anew");
-    assert!(matches!(error, IntakeError::Disk(_)), "{error}");
-    assert_eq!(next(&intake), from);
     std::fs::remove_dir(&blocker).unwrap();
-    intake.take(&batch(from, from + 10), 0, &mut rng()).unwrap();
+    assert_eq!(intake.take(&batch(2, 5), 0, &mut rng()).unwrap().accepted, 3);
     drop(intake);
-    assert_eq!(next(&open_in(dir.path(), 1 << 24)), from + 10);
-}
-
-fn settle_all(intake: &Intake) {
-    try_settle(intake).unwrap();
-}
-
-fn settle_all_but_the_error(intake: &Intake) {
-    // Err: this is the write that begins the file anew.
-    let _ = try_settle(intake);
-}
-
-fn try_settle(intake: &Intake) -> Result<(), IntakeError> {
-    while let Some(to) = intake.look(|state| state.streams[&0].next_cut(0, true)) {
-        let from = intake.look(|state| state.streams[&0].cut);
-        intake.note(Entry::Cut { of: 0, to }, &mut rng())?;
-        intake.note(Entry::Settled { of: 0, from }, &mut rng())?;
-    }
-    Ok(())
+    assert_eq!(next(&open_in(dir.path(), 1 << 20)), 5);
 }
 
 #[test]
@@ -239,7 +205,8 @@ fn whenever_the_process_dies_a_window_reaches_the_chain_once() {
                 Stage::Sealed(r, _) | Stage::Submitted(r, _) => Some(of(r)),
                 _ => None,
             };
-            let on_chain = chain.iter().find(|(r, _)| Some(of(r)) == current).map(|(_, height)| tip_height + 1 - height);
+            let on_chain =
+                chain.iter().find(|(r, _)| Some(of(r)) == current).map(|(_, height)| tip_height + 1 - height);
             let seen = Seen {
                 sealing: (rng.random_range(0..5) > 0).then_some(Gid([epoch; 32])),
                 depth: on_chain,
