@@ -1,5 +1,7 @@
 //! The HTTP API of a node, on loopback only: JSON under `/v1`, behind a token; see docs/api.md.
 
+mod alert_types;
+mod alerts;
 mod aphr;
 mod aphr_types;
 mod blocks;

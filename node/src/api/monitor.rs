@@ -1,9 +1,9 @@
 //! Vital signs on their way in: samples of devices, and how far each stream is. Not a medical device.
 
-use super::blocking;
 use super::groups::groups_of;
 use super::problem::ApiError;
 use super::types::{SampleIn, SamplesRequest, SamplesResponse, StreamInfo, StreamsResponse, ValueIn};
+use super::{alerts, blocking};
 use crate::driver::{NodeHandle, os_rng};
 use crate::group::GroupError;
 use crate::monitor::{BATCH_SAMPLES_MAX, Batch, Incoming, IntakeError, Monitor, StreamStatus};
@@ -27,6 +27,10 @@ pub(super) fn routes() -> Router<NodeHandle> {
         .route("/v1/vitals/streams", get(streams))
         .route("/v1/vitals/streams/{stream}", get(stream))
         .route("/v1/groups/{gid}/vitals", get(super::vitals::vitals))
+        .route("/v1/groups/{gid}/alerts", get(alerts::list))
+        .route("/v1/groups/{gid}/alerts/thresholds", post(alerts::thresholds))
+        .route("/v1/groups/{gid}/alerts/acknowledge", post(alerts::acknowledge))
+        .route("/v1/groups/{gid}/alerts/snooze", post(alerts::snooze))
 }
 
 pub(super) fn monitor_of(node: &NodeHandle) -> Result<Monitor, ApiError> {

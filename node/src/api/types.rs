@@ -9,6 +9,7 @@ use medring_protocol::{BlockId, ChainId, ParticipantId, RecordId, WireId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use super::alert_types::*;
 pub use super::aphr_types::*;
 pub use super::fork_types::*;
 pub use super::group_types::*;

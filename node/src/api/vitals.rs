@@ -7,13 +7,12 @@ use super::problem::ApiError;
 use super::types::{ChannelInfo, CoverInfo, RefusedInfo, SampleOut, VitalsResponse};
 use crate::driver::NodeHandle;
 use crate::group::{GroupHandle, GroupView};
-use crate::monitor::{Point, ReadError, Timeline};
+use crate::monitor::{Point, ReadError, Timeline, channel_name};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use medring_protocol::Gid;
 use medring_protocol::group::GroupUid;
-use medring_protocol::vitals::{Channel, MDC};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,11 +50,6 @@ pub(super) fn group_of(node: &NodeHandle, id: &GroupUid) -> Result<(GroupHandle,
         None => groups.view(id)?,
     };
     Ok((groups, view))
-}
-
-/// How a channel is named outside.
-pub(super) fn channel_name(channel: &Channel) -> String {
-    if channel.system == MDC { format!("mdc:{}", channel.code) } else { channel.code.clone() }
 }
 
 pub(super) async fn vitals(

@@ -1,6 +1,10 @@
 //! Monitoring: a patient's node takes vital signs and seals them to the group window by window; a member's node puts what opens
 //! together again, and watches it (docs/monitoring.md). Not a medical device.
 
+mod alerts;
+#[cfg(test)]
+mod alerts_tests;
+mod batch;
 mod entry;
 mod intake;
 mod journal;
@@ -11,20 +15,31 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod watch;
 
+pub use alerts::{
+    AHEAD_MS, Alert, AlertError, AlertKind, Board, CHANNELS_MAX, Change, Latest, Limits, PAST_MAX, SNOOZE_MS_MAX,
+};
+pub use batch::{BATCH_SAMPLES_MAX, Batch, Incoming, WINDOW_MINUTES};
 pub(crate) use intake::Place;
-pub use intake::{Accepted, BATCH_SAMPLES_MAX, Batch, Incoming, Intake, IntakeError, StreamStatus, WINDOW_MINUTES};
+pub use intake::{Accepted, Intake, IntakeError, StreamStatus};
 pub use open::ReadError;
 pub use timeline::{Cover, Point, Timeline};
+pub use watch::{AlertNotice, BoardError, Boards, channel_name};
 
 use crate::driver::{NodeHandle, Shutdown};
 use crate::group::{GroupHandle, GroupView};
-use std::sync::Arc;
+use medring_protocol::RecordId;
+use medring_protocol::group::GroupUid;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Runs until the node stops.
 pub(crate) async fn run(node: NodeHandle, stop: Shutdown) {
     let Some(monitor) = node.monitor() else { return };
-    sealer::run(node, monitor.intake.clone(), stop).await;
+    let sealing = sealer::run(node.clone(), monitor.intake.clone(), stop.clone());
+    let watching = watch::run(node, monitor, stop);
+    tokio::join!(sealing, watching);
 }
 
 /// What a node with a wallet keeps for monitoring. Clones are the same.
@@ -32,8 +47,15 @@ pub(crate) async fn run(node: NodeHandle, stop: Shutdown) {
 pub struct Monitor {
     /// What came in.
     pub intake: Arc<Intake>,
+    /// What is out of a member's thresholds.
+    pub alerts: Arc<Boards>,
     reader: Arc<open::Reader>,
+    /// By group, what was put together last, and from which records.
+    assembled: Arc<Mutex<BTreeMap<GroupUid, Assembled>>>,
 }
+
+/// A timeline, and the records it is from, with whether a block held each.
+type Assembled = (Vec<(RecordId, bool)>, Arc<Timeline>);
 
 impl std::fmt::Debug for Monitor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -44,14 +66,35 @@ impl std::fmt::Debug for Monitor {
 impl Monitor {
     /// Opens what was kept.
     pub(crate) fn open(place: Place, rng: &mut impl rand::CryptoRng) -> Self {
-        Self { intake: Arc::new(Intake::open(place, rng)), reader: Arc::default() }
+        let owner = watch::Owner {
+            dir: place.dir.clone(),
+            key: place.key.clone(),
+            chain: place.chain,
+            participant: place.participant,
+        };
+        let alerts = Arc::new(Boards::open(owner));
+        Self { intake: Arc::new(Intake::open(place, rng)), alerts, reader: Arc::default(), assembled: Arc::default() }
     }
 
     /// What of a group's vital signs opens here, put together. Blocks on the store.
     ///
     /// # Errors
     /// If the chain or the wallet cannot be read; what does not open is told in the timeline.
-    pub fn timeline(&self, node: &NodeHandle, groups: &GroupHandle, view: &GroupView) -> Result<Timeline, ReadError> {
-        Ok(Timeline::assemble(&self.reader.read(node, groups, view)?))
+    pub fn timeline(
+        &self,
+        node: &NodeHandle,
+        groups: &GroupHandle,
+        view: &GroupView,
+    ) -> Result<Arc<Timeline>, ReadError> {
+        let opened = self.reader.read(node, groups, view)?;
+        let from: Vec<(RecordId, bool)> = opened.iter().map(|one| (one.record, one.mined)).collect();
+        let group = view.status.group;
+        let lock = || self.assembled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, timeline)) = lock().get(&group).filter(|(last, _)| *last == from) {
+            return Ok(timeline.clone());
+        }
+        let timeline = Arc::new(Timeline::assemble(&opened));
+        lock().insert(group, (from, timeline.clone()));
+        Ok(timeline)
     }
 }

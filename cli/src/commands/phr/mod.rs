@@ -1,5 +1,6 @@
 //! `medring phr`: a patient's live vital signs on their way to the group, and what a member reads of them.
 
+mod alerts;
 mod feed;
 mod show;
 mod stream;
@@ -8,7 +9,7 @@ use super::group::GroupArgs;
 use crate::context::Context;
 use crate::failure::Outcome;
 use clap::{Args, Subcommand};
-use medring_protocol::vitals::Layout;
+use medring_protocol::vitals::{Decimal, Layout};
 use std::path::PathBuf;
 
 /// Where people meet it.
@@ -25,6 +26,9 @@ pub(crate) enum PhrCommand {
     /// Show the group's vital signs that open on this node
     #[command(after_help = NO_DEVICE)]
     Show(ShowArgs),
+    /// What is out of this member's thresholds; set them, acknowledge, snooze
+    #[command(after_help = NO_DEVICE)]
+    Alerts(AlertsArgs),
 }
 
 /// `medring phr stream`.
@@ -80,9 +84,48 @@ pub(crate) struct ShowArgs {
     csv: bool,
 }
 
+/// `medring phr alerts`. Without a flag it lists.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("deed").args(["acknowledge", "snooze", "set", "unset"]))]
+pub(crate) struct AlertsArgs {
+    #[command(flatten)]
+    group: GroupArgs,
+    /// This alert is seen: it is not raised again while its condition lasts
+    #[arg(long, value_name = "ALERT")]
+    acknowledge: Option<u64>,
+    /// Keep back alerts of one channel and kind (low, high or stale), for example 8867-4:high
+    #[arg(long, value_name = "CHANNEL:KIND")]
+    snooze: Option<String>,
+    /// With --snooze: for so long; 0 ends it
+    #[arg(long, value_name = "MINUTES", requires = "snooze", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=1440))]
+    minutes: u64,
+    /// Watch a channel, by its code
+    #[arg(long, value_name = "CHANNEL", requires = "unit")]
+    set: Option<String>,
+    /// With --set: the unit of its values, for example /min
+    #[arg(long, value_name = "UCUM", requires = "set")]
+    unit: Option<String>,
+    /// With --set: a value below is low
+    #[arg(long, value_name = "VALUE", requires = "set", allow_hyphen_values = true)]
+    low: Option<Decimal>,
+    /// With --set: a value above is high
+    #[arg(long, value_name = "VALUE", requires = "set", allow_hyphen_values = true)]
+    high: Option<Decimal>,
+    /// With --set: an older value is stale; more than a window of the stream and the time to a block
+    #[arg(long, value_name = "MINUTES", requires = "set", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    stale_after: u64,
+    /// Watch a channel no more
+    #[arg(long, value_name = "CHANNEL")]
+    unset: Option<String>,
+    /// Alerts that are over to list
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    past: usize,
+}
+
 pub(super) fn run(command: PhrCommand, context: &Context) -> Outcome {
     match command {
         PhrCommand::Stream(args) => stream::run(&args, context),
         PhrCommand::Show(args) => show::run(&args, context),
+        PhrCommand::Alerts(args) => alerts::run(&args, context),
     }
 }
