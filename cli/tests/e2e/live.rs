@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const OWNER: usize = 1;
-const RELATIVE: usize = 2;
+const OWNER: usize = 2;
+const RELATIVE: usize = 1;
 /// When the recording is said to have begun.
 const START: &str = "2026-01-02T03:04:00Z";
 const START_MS: u64 = 1_767_323_040_000;

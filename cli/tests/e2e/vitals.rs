@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const OWNER: usize = 0;
+const OWNER: usize = 2;
 const RELATIVE: usize = 1;
 
 #[test]
@@ -30,7 +30,7 @@ struct Pair {
 
 impl Pair {
     fn up() -> Self {
-        let net = Net::up(2, |options| {
+        let net = Net::up(3, |options| {
             options.mine = true;
             options.block_time_ms = 500;
         });

@@ -4,15 +4,13 @@ use super::entry::{Entry, StoredChannel, StoredSample};
 use super::intake::IntakeError;
 use super::state::{Stream, count};
 use medring_protocol::group::GroupUid;
-use medring_protocol::vitals::{Channel, Decimal, SIGNALS_MAX, is_stream_name};
+use medring_protocol::vitals::{Channel, Decimal, SAMPLE_TIME_MS_END, SIGNALS_MAX, is_stream_name};
 
 /// Samples of one request.
 pub const BATCH_SAMPLES_MAX: usize = 4096;
 /// Minutes of recording in a window, least and most.
 pub const WINDOW_MINUTES: std::ops::RangeInclusive<u32> = 1..=15;
 const CHANNEL_TEXT_BYTES_MAX: usize = 100;
-/// First millisecond of the year 10000, which FHIR cannot name.
-const TIME_MS_END: u64 = 253_402_300_800_000;
 
 /// One sample on its way in.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,7 +92,7 @@ pub(super) fn check(batch: &Batch) -> Result<(), IntakeError> {
         if channel.code.is_empty() || channel.unit.is_empty() {
             return wrong(format!("samples[{i}]: name channel and unit, for example 8867-4 and /min"));
         }
-        if sample.time_ms >= TIME_MS_END {
+        if sample.time_ms >= SAMPLE_TIME_MS_END {
             return wrong(format!("samples[{i}]: time_ms is after the year 9999; give milliseconds since 1970"));
         }
     }

@@ -18,9 +18,10 @@ use zeroize::Zeroizing;
 
 const MAGIC: &[u8] = b"medring-vitals/1\n";
 const SALT_BYTES: usize = 32;
-const HEAD_BYTES: usize = MAGIC.len() + SALT_BYTES;
+const CHECK_BYTES: usize = 8;
+const HEAD_BYTES: usize = MAGIC.len() + SALT_BYTES + CHECK_BYTES;
 /// Length u32 ‖ eight bytes that vouch for it.
-const FRAME_BYTES: usize = 12;
+const FRAME_BYTES: usize = 4 + CHECK_BYTES;
 /// Largest entry, encrypted.
 const ENTRY_BYTES_MAX: usize = 512 * 1024;
 /// Largest file read.
@@ -81,7 +82,11 @@ impl Owner {
         };
         let head = bytes.split_at_checked(HEAD_BYTES).filter(|(head, _)| head.starts_with(MAGIC));
         let (head, mut rest) = head.ok_or_else(|| self.damaged("it does not begin as a journal does"))?;
-        let salt = head.split_at(MAGIC.len()).1;
+        let (salt, check) = head.split_at(MAGIC.len()).1.split_at(SALT_BYTES);
+        // Written whole with the file: without it nothing behind it could be told from what was torn.
+        if check != vouch(salt, MAGIC) {
+            return Err(self.damaged("its head is not as it was written"));
+        }
         let (key, ad) = (self.file_key(salt), self.ad());
         let mut entries = Vec::new();
         while !rest.is_empty() {
@@ -114,7 +119,7 @@ impl Owner {
         let mut salt = [0; SALT_BYTES];
         rng.fill_bytes(&mut salt);
         let mut journal = Pen { key: self.file_key(&salt), ad: self.ad(), salt, place: 0 };
-        let mut bytes = [MAGIC, &salt].concat();
+        let mut bytes = [MAGIC, &salt, &vouch(&salt, MAGIC)].concat();
         for entry in entries {
             bytes.extend_from_slice(&journal.frame(entry));
         }
@@ -131,10 +136,10 @@ fn nonce(place: usize) -> [u8; 12] {
     nonce
 }
 
-fn vouch(salt: &[u8], len: [u8; 4]) -> [u8; 8] {
-    let digest = Sha256::new().chain_update(salt).chain_update(len).finalize();
-    let mut out = [0; 8];
-    out.copy_from_slice(&digest[..8]);
+fn vouch(salt: &[u8], what: &[u8]) -> [u8; CHECK_BYTES] {
+    let digest = Sha256::new().chain_update(salt).chain_update(what).finalize();
+    let mut out = [0; CHECK_BYTES];
+    out.copy_from_slice(&digest[..CHECK_BYTES]);
     out
 }
 
@@ -142,7 +147,7 @@ fn vouch(salt: &[u8], len: [u8; 4]) -> [u8; 8] {
 fn frame_len(salt: &[u8], frame: &[u8]) -> Option<usize> {
     let (len, check) = frame.split_first_chunk::<4>()?;
     let bytes = usize::try_from(u32::from_be_bytes(*len)).ok().filter(|bytes| *bytes <= ENTRY_BYTES_MAX)?;
-    (check.get(..8)? == vouch(salt, *len)).then_some(bytes)
+    (check == vouch(salt, len)).then_some(bytes)
 }
 
 /// Whether behind a frame that is no frame there are others: then it was written whole once.
@@ -164,7 +169,7 @@ impl Pen {
         let sealed = encrypt(&self.key, &nonce(self.place), &self.ad, &plain);
         self.place += 1;
         let len = u32::try_from(sealed.len()).unwrap_or(u32::MAX).to_be_bytes();
-        [len.as_slice(), &vouch(&self.salt, len), &sealed].concat()
+        [len.as_slice(), &vouch(&self.salt, &len), &sealed].concat()
     }
 }
 

@@ -11,6 +11,8 @@ pub const WINDOW_SYSTEM: &str = "urn:medring:vitals-window:1";
 pub const STREAM_NAME_BYTES_MAX: usize = 64;
 /// Most samples of one window.
 pub const WINDOW_SAMPLES_MAX: usize = 8192;
+/// Samples are measured before this, ms since 1970: a day before the year 10000, which FHIR cannot name.
+pub const SAMPLE_TIME_MS_END: u64 = time::YEAR_10000_MS - PERIOD_MS_MAX;
 /// Longest period one Observation may have between two samples, ms: a day.
 const PERIOD_MS_MAX: u64 = 86_400_000;
 /// The period written where a run has a single sample, ms.
@@ -81,7 +83,7 @@ impl Window {
         if count == 0 || count > WINDOW_SAMPLES_MAX || self.tracks.len() > SIGNALS_MAX {
             return Err(wrong("a window has 1 to 8192 samples of at most 32 channels"));
         }
-        let late = |t: &Track| t.samples.iter().any(|(time_ms, _)| *time_ms >= time::YEAR_10000_MS);
+        let late = |t: &Track| t.samples.iter().any(|(time_ms, _)| *time_ms >= SAMPLE_TIME_MS_END);
         if self.from.checked_add(u64::try_from(count).unwrap_or(u64::MAX)).is_none() || self.tracks.iter().any(late) {
             return Err(wrong("a number or a time is too large"));
         }
