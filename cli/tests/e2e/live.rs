@@ -2,6 +2,8 @@
 
 use super::harness::{BINARY, Foreground, Net, SOON};
 use medring_protocol::vitals::{Layout, Recording};
+use medring_testnet::checkers::folder;
+use medring_testnet::checkers::leak::Detector;
 use medring_testnet::procs::until;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 const OWNER: usize = 2;
 const RELATIVE: usize = 1;
+/// What the device is called; nobody but the group learns it.
+const STREAM: &str = "Bedside-Monitor-7319";
 /// When the recording is said to have begun.
 const START: &str = "2026-01-02T03:04:00Z";
 const START_MS: u64 = 1_767_323_040_000;
@@ -48,7 +52,7 @@ pub(crate) fn reaches_a_relative_across_kills(csv: &Path, window: &str, within: 
     net.group_epoch(&group, 0, &[OWNER, RELATIVE], SOON).unwrap();
 
     let mut command = Command::new(BINARY);
-    command.args(["phr", "stream", "--json", "--speed", "600", "--group", "family", "--stream", "bed-3"]);
+    command.args(["phr", "stream", "--json", "--speed", "600", "--group", "family", "--stream", STREAM]);
     command.args(["--start", START, "--window", window, "--wait", "--patience", "300", "--csv"]).arg(csv);
     let stream = Foreground::start({
         command.arg("--data-dir").arg(net.node(OWNER).unwrap().data_dir());
@@ -59,7 +63,7 @@ pub(crate) fn reaches_a_relative_across_kills(csv: &Path, window: &str, within: 
             let info: Value = net
                 .client(OWNER)
                 .map_err(|e| e.to_string())
-                .and_then(|client| client.get("/v1/vitals/streams/bed-3").map_err(|e| e.to_string()))?;
+                .and_then(|client| client.get("/v1/vitals/streams/Bedside-Monitor-7319").map_err(|e| e.to_string()))?;
             let next = info["next_seq"].as_u64().unwrap_or_default();
             if next >= at_least { Ok(next) } else { Err(info.to_string()) }
         })
@@ -91,6 +95,10 @@ pub(crate) fn reaches_a_relative_across_kills(csv: &Path, window: &str, within: 
     // Every sample once, in order, and nothing where there was a gap.
     assert_eq!(told.series, expected);
     shown(&net, &expected);
+    // Neither chain nor wire, log nor any file shows what only the group may know.
+    net.end();
+    let clean = folder::search(&Detector::new([STREAM]), &net).unwrap();
+    assert_eq!(clean.leaks, []);
 }
 
 /// What the relative's node tells.

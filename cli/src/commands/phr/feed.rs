@@ -106,7 +106,7 @@ impl<'a> Feed<'a> {
 fn passes(error: &ClientError) -> bool {
     match error {
         ClientError::NoNode { .. } | ClientError::Unreachable { .. } => true,
-        ClientError::Refused(problem) => matches!(problem.status, 401 | 403 | 500..),
+        ClientError::Refused(problem) => matches!(problem.status, 401 | 500..),
         ClientError::Malformed { .. } => false,
     }
 }
