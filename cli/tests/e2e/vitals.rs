@@ -116,6 +116,10 @@ fn samples_wait_on_disk_until_the_group_can_be_sealed_to_and_bad_ones_are_refuse
     let info = pair.net.get(OWNER, "/v1/vitals/streams/watch");
     assert_eq!((&info["next_seq"], &info["unsealed"]), (&json!(1), &json!(1)), "{info}");
 
+    // The patient sees it on its own node meanwhile, in no record.
+    let own = pair.net.get(OWNER, &format!("/v1/groups/{}/vitals", pair.group));
+    assert_eq!((&own["samples"][0]["value"], own["samples"][0].get("record_id")), (&json!("72"), None), "{own}");
+
     let refused = |body: Value| match pair.net.client(OWNER).unwrap().post::<Value>("/v1/vitals/samples", &body) {
         Err(ClientError::Refused(problem)) => (problem.status, problem.to_string()),
         other => panic!("{other:?}"),
@@ -139,6 +143,8 @@ fn samples_wait_on_disk_until_the_group_can_be_sealed_to_and_bad_ones_are_refuse
         if info["settled_seq"] == 1 { Ok(()) } else { Err(info.to_string()) }
     })
     .unwrap();
+    let own = pair.net.get(OWNER, &format!("/v1/groups/{}/vitals", pair.group));
+    assert!(own["samples"].as_array().unwrap().len() == 1 && own["samples"][0]["mined"] == true, "{own}");
     let out = medring(["phr", "show", "--csv", "--data-dir", &pair.data(RELATIVE)]).ok().out;
     assert!(out.starts_with("time,8867-4\n") && out.trim_end().ends_with(",72"), "{out}");
 }

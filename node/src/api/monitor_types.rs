@@ -167,8 +167,9 @@ pub struct SampleOut {
     pub value: String,
     /// UCUM.
     pub unit: String,
-    /// The record it is from.
-    pub record_id: medring_protocol::RecordId,
+    /// The record it is from; absent: it is in none yet, and on the patient's own node only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_id: Option<medring_protocol::RecordId>,
     /// Whether a block holds that record; if not, it waits in the pool.
     pub mined: bool,
 }

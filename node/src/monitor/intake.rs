@@ -6,6 +6,7 @@ use super::journal::{Journal, JournalError, Owner};
 use super::state::{STREAMS_MAX, Stage, State, Stream, count};
 use crate::wallet::FileError;
 use medring_protocol::group::GroupUid;
+use medring_protocol::vitals::{WINDOW_SAMPLES_MAX, Window};
 use medring_protocol::{ChainId, ParticipantId};
 use rand::CryptoRng;
 use std::path::PathBuf;
@@ -179,6 +180,22 @@ impl Intake {
     /// Why nothing is taken, and what to do.
     pub fn problem(&self) -> Option<String> {
         self.lock().problem.clone()
+    }
+
+    /// Samples for a group that are in no record which others may have: as windows, in the order of each stream.
+    pub(super) fn waiting(&self, group: &GroupUid) -> Vec<Window> {
+        let inner = self.lock();
+        let mut out = Vec::new();
+        for stream in inner.state.streams.values().filter(|s| s.group == *group) {
+            let unsent = stream.windows.iter().filter(|(_, cut)| matches!(cut.stage, Stage::Cut | Stage::Sealed(..)));
+            let mut ranges: Vec<(u64, u64)> = unsent.map(|(from, cut)| (*from, cut.to)).collect();
+            let step = WINDOW_SAMPLES_MAX;
+            ranges.extend(
+                (stream.cut..stream.next()).step_by(step).map(|from| (from, stream.next().min(from + count(step)))),
+            );
+            out.extend(ranges.into_iter().filter_map(|(from, to)| stream.window(from, to).ok()));
+        }
+        out
     }
 
     /// Looks at the state.

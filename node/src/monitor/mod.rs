@@ -31,6 +31,7 @@ use crate::driver::{NodeHandle, Shutdown};
 use crate::group::{GroupHandle, GroupView};
 use medring_protocol::RecordId;
 use medring_protocol::group::GroupUid;
+use medring_protocol::vitals::Window;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,8 +55,9 @@ pub struct Monitor {
     assembled: Arc<Mutex<BTreeMap<GroupUid, Assembled>>>,
 }
 
-/// A timeline, and the records it is from, with whether a block held each.
-type Assembled = (Vec<(RecordId, bool)>, Arc<Timeline>);
+/// A timeline, and what it is from: records with whether a block held each, and ranges of streams that wait.
+type Assembled = (Vec<Origin>, Arc<Timeline>);
+type Origin = (Option<RecordId>, bool, String, u64, u64);
 
 impl std::fmt::Debug for Monitor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,13 +88,19 @@ impl Monitor {
         groups: &GroupHandle,
         view: &GroupView,
     ) -> Result<Arc<Timeline>, ReadError> {
-        let opened = self.reader.read(node, groups, view)?;
-        let from: Vec<(RecordId, bool)> = opened.iter().map(|one| (one.record, one.mined)).collect();
         let group = view.status.group;
+        // What waits first: what is sealed and sent meanwhile is found among the records.
+        let waiting = self.intake.waiting(&group);
+        let mut opened = self.reader.read(node, groups, view)?;
+        let of_record = |one: &open::Opened| (one.record, one.mined, String::new(), 0, 0);
+        let of_stream = |w: &Window| (None, false, w.stream().to_owned(), w.from(), w.to());
+        let from: Vec<Origin> = opened.iter().map(of_record).chain(waiting.iter().map(of_stream)).collect();
         let lock = || self.assembled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, timeline)) = lock().get(&group).filter(|(last, _)| *last == from) {
             return Ok(timeline.clone());
         }
+        let waiting = waiting.into_iter().map(|window| open::What::Window(Arc::new(window)));
+        opened.extend(waiting.map(|what| open::Opened { record: None, mined: false, what }));
         let timeline = Arc::new(Timeline::assemble(&opened));
         lock().insert(group, (from, timeline.clone()));
         Ok(timeline)

@@ -22,7 +22,8 @@ const RECORDS_MAX: usize = 16_384;
 /// A record that was opened.
 #[derive(Clone)]
 pub(super) struct Opened {
-    pub(super) record: RecordId,
+    /// Its record; `None`: samples of this participant's own that are in none yet.
+    pub(super) record: Option<RecordId>,
     /// Whether a block holds it.
     pub(super) mined: bool,
     pub(super) what: What,
@@ -137,7 +138,7 @@ impl Reader {
                 what
             }
         };
-        Ok(what.map(|what| Opened { record: id, mined, what }))
+        Ok(what.map(|what| Opened { record: Some(id), mined, what }))
     }
 
     fn remember(&self, key: (RecordId, bool), what: Option<What>) {

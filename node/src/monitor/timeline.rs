@@ -37,8 +37,8 @@ pub struct Cover {
 pub struct Timeline {
     /// What is measured, by code.
     pub channels: Vec<Channel>,
-    /// The records it is from, and whether a block holds each.
-    pub records: Vec<(RecordId, bool)>,
+    /// The records it is from, and whether a block holds each; `None`: on this, the patient's own node only.
+    pub records: Vec<(Option<RecordId>, bool)>,
     /// Every sample once.
     pub points: Vec<Point>,
     /// By stream.
@@ -64,13 +64,17 @@ impl Timeline {
     /// Puts together what opened, in any order: the outcome is the same.
     pub(super) fn assemble(opened: &[Opened]) -> Self {
         let mut timeline = Self::default();
-        let mut windows: BTreeMap<(&str, u64, u64, RecordId), &Opened> = BTreeMap::new();
-        let mut recordings: BTreeMap<RecordId, &Opened> = BTreeMap::new();
+        let mut windows: BTreeMap<(&str, u64, u64, bool, Option<RecordId>), &Opened> = BTreeMap::new();
+        let mut recordings: BTreeMap<Option<RecordId>, &Opened> = BTreeMap::new();
         for one in opened {
             match &one.what {
-                What::Window(w) => drop(windows.insert((w.stream(), w.from(), u64::MAX - w.to(), one.record), one)),
+                // A record goes before what waits to become one.
+                What::Window(w) => {
+                    let key = (w.stream(), w.from(), u64::MAX - w.to(), one.record.is_none(), one.record);
+                    windows.insert(key, one);
+                }
                 What::Recording(_) => drop(recordings.insert(one.record, one)),
-                What::Refused(why) => timeline.refused.push((one.record, why.clone())),
+                What::Refused(why) => timeline.refuse(one.record, why.clone()),
             }
         }
         let mut parts = Vec::new();
@@ -79,7 +83,7 @@ impl Timeline {
             if let Err(why) = timeline.cover(window.stream(), window.from(), window.to()) {
                 // A window sealed twice is no news; one that only overlaps is.
                 if let Some(why) = why {
-                    timeline.refused.push((one.record, why.into()));
+                    timeline.refuse(one.record, why.into());
                 }
                 continue;
             }
@@ -95,6 +99,10 @@ impl Timeline {
         let alone_from = timeline.records.len() - recordings.len();
         timeline.place(&parts, alone_from);
         timeline
+    }
+
+    fn refuse(&mut self, record: Option<RecordId>, why: Arc<str>) {
+        self.refused.extend(record.map(|record| (record, why)));
     }
 
     /// Counts a window in. `Err(None)`: its samples are here already. Windows come by their beginning, the longest first.
@@ -174,7 +182,7 @@ mod tests {
         let heart = heart();
         let samples = (from..to).map(|seq| (&heart, seq * 60_000, decimal(seq)));
         let window = Window::new(stream, from, samples).unwrap();
-        Opened { record: RecordId([id; 32]), mined: true, what: What::Window(Arc::new(window)) }
+        Opened { record: Some(RecordId([id; 32])), mined: true, what: What::Window(Arc::new(window)) }
     }
 
     fn values(timeline: &Timeline) -> Vec<String> {
@@ -227,10 +235,24 @@ mod tests {
     #[test]
     fn recordings_without_numbers_do_not_double_what_is_there() {
         let tracks = vec![Track { channel: heart(), samples: vec![(60_000, decimal(1)), (90_000, decimal(9))] }];
-        let alone =
-            |id| Opened { record: RecordId([id; 32]), mined: true, what: What::Recording(Arc::new(tracks.clone())) };
+        let alone = |id| Opened {
+            record: Some(RecordId([id; 32])),
+            mined: true,
+            what: What::Recording(Arc::new(tracks.clone())),
+        };
         let timeline = Timeline::assemble(&[alone(8), window(1, "a", 0, 3), alone(9)]);
         assert_eq!(values(&timeline), ["0.0", "0.1", "0.9", "0.2"]);
+    }
+
+    #[test]
+    fn what_waits_on_the_patients_own_node_is_told_until_its_record_is_there() {
+        let waiting = |from, to| Opened { record: None, mined: false, ..window(0, "a", from, to) };
+        let timeline = Timeline::assemble(&[window(1, "a", 0, 3), waiting(3, 5)]);
+        assert_eq!(values(&timeline), ["0.0", "0.1", "0.2", "0.3", "0.4"]);
+        assert_eq!(timeline.records, [(Some(RecordId([1; 32])), true), (None, false)]);
+        let timeline = Timeline::assemble(&[waiting(3, 5), window(1, "a", 0, 3), window(2, "a", 3, 5)]);
+        assert_eq!(timeline.points.len(), 5);
+        assert_eq!(timeline.records, [(Some(RecordId([1; 32])), true), (Some(RecordId([2; 32])), true)]);
     }
 
     #[test]
