@@ -19,6 +19,8 @@ mod group;
 mod harness;
 #[path = "soak/hostile.rs"]
 mod hostile;
+#[path = "e2e/live.rs"]
+mod live;
 #[path = "e2e/records.rs"]
 #[allow(dead_code, reason = "shared with the e2e tests, which use the rest")]
 mod records;
@@ -28,6 +30,8 @@ mod reorg;
 mod streams;
 #[path = "soak/sync.rs"]
 mod sync;
+#[path = "soak/vitals.rs"]
+mod vitals;
 
 /// The short figure, or with `MEDRING_SOAK=1` the long one.
 fn short_or_long<T>(short: T, long: T) -> T {

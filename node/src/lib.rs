@@ -9,6 +9,7 @@ pub mod driver;
 pub mod faults;
 pub mod group;
 pub mod miner;
+pub mod monitor;
 pub mod net;
 pub mod telemetry;
 pub mod wallet;

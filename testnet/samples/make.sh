@@ -14,3 +14,4 @@ generate --profile ckd_stage3 --seed 3 --sex F --age-range 70-89
 generate --profile anaemia --seed 2 --sex F --age-range 20-40 --panels cbc
 
 "$venv/bin/python" pulse_per_minute.py vitals
+python3 live_vitals.py vitals

@@ -10,6 +10,7 @@ mod key;
 mod node;
 mod node_check;
 mod peers;
+mod phr;
 mod record;
 mod scan;
 mod submit;
@@ -41,6 +42,9 @@ pub(crate) enum Command {
     /// A group of people who read one patient's records: ring, members, epochs
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Live vital signs: feed them to the group, show them
+    #[command(subcommand)]
+    Phr(phr::PhrCommand),
     /// Seal to the group what your records say together; or say when to, or show it
     Aggregate(aggregate::AggregateArgs),
     /// Look at the chain, export it, and verify it offline
@@ -68,6 +72,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Node(command) => node::run(command, context),
         Command::Record(command) => record::run(command, context),
         Command::Group(command) => group::run(command, context),
+        Command::Phr(command) => phr::run(command, context),
         Command::Aggregate(args) => aggregate::run(&args, context),
         Command::Chain(command) => chain::run(command, context),
         Command::Peers(command) => peers::run(command, context),

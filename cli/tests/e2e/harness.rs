@@ -224,9 +224,14 @@ impl Foreground {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
+    /// Waits until it ended, [`SOON`].
+    pub(crate) fn ended(self) -> Ran {
+        self.ended_within(SOON)
+    }
+
     /// Waits until it ended.
-    pub(crate) fn ended(mut self) -> Ran {
-        let status: ExitStatus = until(&format!("{} to end", self.what), SOON, || {
+    pub(crate) fn ended_within(mut self, limit: Duration) -> Ran {
+        let status: ExitStatus = until(&format!("{} to end", self.what), limit, || {
             self.child.try_wait().unwrap().ok_or_else(|| format!("it runs; it said:\n{}{}", self.out(), self.err()))
         })
         .unwrap();

@@ -5,6 +5,8 @@
 
 mod access;
 mod access_types;
+mod alert_types;
+mod alerts;
 mod aphr;
 mod aphr_types;
 mod blocks;
@@ -22,6 +24,8 @@ mod group_types;
 mod groups;
 mod guard;
 mod headers;
+mod monitor;
+mod monitor_types;
 mod patient;
 mod peer_types;
 mod peers;
@@ -34,6 +38,7 @@ mod server;
 mod status;
 mod table;
 pub mod types;
+mod vitals;
 mod wallet;
 mod wallet_types;
 
@@ -119,6 +124,7 @@ fn table() -> Table {
         groups::endpoints,
         aphr::endpoints,
         fhir::endpoints,
+        monitor::endpoints,
         events::endpoints,
         access::endpoints,
         document::endpoints,

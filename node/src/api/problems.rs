@@ -30,11 +30,13 @@ pub(crate) enum Problems {
     Busy,
     /// 504.
     Timeout,
+    /// 507.
+    Full,
 }
 
 impl Problems {
     /// Every one, by status.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::Token,
         Self::Forbidden,
@@ -47,6 +49,7 @@ impl Problems {
         Self::Unreachable,
         Self::Busy,
         Self::Timeout,
+        Self::Full,
     ];
 
     /// Its status.
@@ -64,6 +67,7 @@ impl Problems {
             Self::Unreachable => StatusCode::BAD_GATEWAY,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Full => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 
@@ -82,6 +86,7 @@ impl Problems {
             Self::Unreachable => "Unreachable",
             Self::Busy => "Busy",
             Self::Timeout => "Timeout",
+            Self::Full => "Full",
         }
     }
 
@@ -102,6 +107,7 @@ impl Problems {
             Self::Unreachable => "A peer was not reached, or did not help",
             Self::Busy => "Not now: busy, stopping, or the disk is full",
             Self::Timeout => "Not answered in time",
+            Self::Full => "So many samples wait that no more are taken for now",
         }
     }
 
@@ -148,6 +154,7 @@ impl Problems {
             }
             Self::Busy => ("busy", "Busy", "64 requests are being served", "try again"),
             Self::Timeout => ("timeout", "Time is up", "no answer within 30 s", "try again, or ask for less"),
+            Self::Full => ("queue-full", "No more samples are taken for now", "64 MiB wait", "send them again later"),
         };
         let kind = format!("urn:medring:problem:{kind}");
         json!({"type": kind, "title": title, "status": self.status().as_u16(), "detail": detail, "next": next})

@@ -48,6 +48,18 @@ hex!(
     32
 );
 
+/// A measured value.
+pub(crate) struct DecimalText;
+
+impl JsonSchema for DecimalText {
+    fn schema_name() -> Cow<'static, str> {
+        "DecimalText".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "description": "a decimal number as it was measured", "pattern": "^-?[0-9]+(\\.[0-9]+)?$"})
+    }
+}
+
 /// The numbers of the chain's parameters, compact targets among them.
 pub(crate) struct TargetHex;
 

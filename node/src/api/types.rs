@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 
 pub use super::access::Scope;
 pub use super::access_types::*;
+pub use super::alert_types::*;
 pub use super::aphr_types::*;
 pub use super::event_types::*;
 pub use super::fhir_types::*;
 pub use super::fork_types::*;
 pub use super::group_types::*;
+pub use super::monitor_types::*;
 pub use super::peer_types::*;
 pub use super::wallet_types::*;
 pub use crate::aphr::{AphrReport, ConflictShown, SourceReport, Summary, Verdict, VitalShown};

@@ -81,6 +81,8 @@ keys! {
     "group.members_max" Number "64" "most members of a group this participant owns, 1 … 256"
     "group.step_timeout_ms" Number "" "how long each step of a new epoch may take, 1,000 … 600,000 ms; 30,000 if not set; test networks only"
     "group.crash_after" Number "" "end the process right after storing groups so many times; test networks only"
+    "monitor.window_minutes" Number "5" "minutes of recording in each record of vital signs, 1 … 15, unless a stream says otherwise"
+    "monitor.queue_mib" Number "32" "mebibytes of vital signs that may wait on disk until the group can be sealed to, 1 … 256"
     "testnet.faults" Path "" "file of faults to start with (JSON, as of `PUT /v1/testnet/faults`), none if it is not there; test networks only"
     "log.format" Text "text" "`text` or `json`"
     "log.filter" Text "info" "tracing filter, for example `info,medring_node::net=debug`"

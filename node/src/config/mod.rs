@@ -40,6 +40,8 @@ pub struct Config {
     pub wallet: WalletConfig,
     /// Groups of the participant who lives on this node.
     pub group: GroupConfig,
+    /// Vital signs of the participant who lives on this node.
+    pub monitor: MonitorConfig,
     /// What only test networks know.
     pub testnet: TestnetConfig,
     /// What is logged, how and where.
@@ -127,6 +129,30 @@ impl Default for GroupConfig {
     }
 }
 
+/// `[monitor]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MonitorConfig {
+    /// Minutes of recording in each record, 1 … 15, unless a stream says otherwise.
+    pub window_minutes: u32,
+    /// Mebibytes of samples that may wait until the group can be sealed to, 1 … 256.
+    pub queue_mib: u32,
+}
+
+impl Default for MonitorConfig {
+    fn default() -> Self {
+        Self { window_minutes: 5, queue_mib: 32 }
+    }
+}
+
+impl MonitorConfig {
+    /// Bytes of samples that may wait.
+    pub fn queue_bytes(&self) -> usize {
+        // At most 256 MiB.
+        usize::try_from(self.queue_mib).unwrap_or(usize::MAX).saturating_mul(1024 * 1024)
+    }
+}
+
 /// `[testnet]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -169,6 +195,7 @@ impl Default for Config {
             mining: MiningConfig::default(),
             wallet: WalletConfig::default(),
             group: GroupConfig::default(),
+            monitor: MonitorConfig::default(),
             testnet: TestnetConfig::default(),
             log: LogConfig::default(),
             file: None,
@@ -270,6 +297,12 @@ impl Config {
         }
         if self.group.crash_after == Some(0) {
             return fail("group.crash_after", "is 0; leave it out".into());
+        }
+        if !crate::monitor::WINDOW_MINUTES.contains(&self.monitor.window_minutes) {
+            return fail("monitor.window_minutes", format!("is {}; use 1 … 15", self.monitor.window_minutes));
+        }
+        if !(1..=256).contains(&self.monitor.queue_mib) {
+            return fail("monitor.queue_mib", format!("is {}; use 1 … 256", self.monitor.queue_mib));
         }
         if self.wallet.keystore.is_some() && self.wallet.passphrase_file.is_none() {
             let problem =

@@ -72,6 +72,8 @@ fn values_out_of_bounds_are_refused() {
         ("[group]\nmembers_max = 0", "group.members_max"),
         ("[group]\nstep_timeout_ms = 999", "group.step_timeout_ms"),
         ("[group]\ncrash_after = 0", "group.crash_after"),
+        ("[monitor]\nwindow_minutes = 16", "monitor.window_minutes"),
+        ("[monitor]\nqueue_mib = 0", "monitor.queue_mib"),
         ("[wallet]\nkeystore = \"k\"", "wallet.passphrase_file"),
         ("[wallet]\npassphrase_file = \"k\"", "wallet.keystore"),
     ];

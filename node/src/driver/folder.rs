@@ -135,6 +135,10 @@ impl Folder {
         self.path.join("groups")
     }
 
+    pub(super) fn vitals(&self) -> PathBuf {
+        self.path.join("vitals")
+    }
+
     pub(super) fn node_key(&self) -> PathBuf {
         self.path.join("node.key")
     }

@@ -8,6 +8,7 @@ use crate::core::{Event, OperatorAnswer, OperatorCommand, OperatorError, Snapsho
 use crate::faults::{FaultError, Faults, refuse_off_testnets};
 use crate::group::GroupHandle;
 use crate::miner::Miner;
+use crate::monitor::Monitor;
 use crate::net::{Ban, Command, ConnectError, Known, Link, Target};
 use crate::telemetry::Metrics;
 use crate::wallet::Wallet;
@@ -77,6 +78,7 @@ pub(super) struct Inner {
     pub(super) metrics: Arc<Metrics>,
     pub(super) wallet: Option<Arc<Wallet>>,
     pub(super) groups: Option<GroupHandle>,
+    pub(super) monitor: Option<Monitor>,
     pub(super) mining_turn: tokio::sync::Mutex<()>,
     pub(super) shutdown: Shutdown,
     pub(super) stopped: watch::Receiver<Option<Stopped>>,
@@ -155,6 +157,11 @@ impl NodeHandle {
     /// That participant's groups.
     pub fn groups(&self) -> Option<GroupHandle> {
         self.0.groups.clone()
+    }
+
+    /// What monitoring keeps for that participant.
+    pub fn monitor(&self) -> Option<Monitor> {
+        self.0.monitor.clone()
     }
 
     /// Its figures.

@@ -7,11 +7,12 @@ use super::handle::{Inner, NodeInfo, Stopped};
 use super::workers::Workers;
 use super::{NodeHandle, Shutdown, StartError, Submitter, clock, event_log, groups, keys, wallet_task};
 use crate::api::{self, Tokens};
-use crate::config::{Config, ConfigError, MiningConfig};
+use crate::config::{Config, ConfigError, MiningConfig, MonitorConfig};
 use crate::core::{CoreConfig, Event, Input, NodeCore, Snapshot};
 use crate::faults::{Faults, refuse_off_testnets};
 use crate::group::{self, GroupHandle};
 use crate::miner::{Miner, MinerConfig};
+use crate::monitor::{self, Monitor};
 use crate::net::{self, Capture, Command, Net, NetConfig};
 use crate::telemetry::Metrics;
 use crate::wallet::{Keystore, Wallet};
@@ -44,6 +45,7 @@ struct Opened {
     faults: Faults,
     wallet: Option<Arc<Wallet>>,
     groups: Option<groups::Place>,
+    monitor: Option<Monitor>,
     key: Keypair,
     capture: Capture,
 }
@@ -92,10 +94,23 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     };
     let wallet = keystore.as_ref().map(open).transpose()?;
     let groups = keystore.as_ref().map(|keystore| (folder.groups(), keystore.group_key()));
+    let monitor = keystore.as_ref().map(|keystore| open_monitor(&folder, keystore, &params, &config.monitor));
     let capture = config.network.capture.as_deref();
     let refused = |source| StartError::Folder { folder: capture.unwrap_or(&config.data_dir).to_owned(), source };
     let capture = Capture::open(capture).map_err(refused)?;
-    Ok(Opened { folder, params, store, engine, faults, wallet, groups, key, capture })
+    Ok(Opened { folder, params, store, engine, faults, wallet, groups, monitor, key, capture })
+}
+
+fn open_monitor(folder: &Folder, keystore: &Keystore, params: &Params, config: &MonitorConfig) -> Monitor {
+    let place = monitor::Place {
+        dir: folder.vitals(),
+        key: keystore.subkey("vitals"),
+        chain: params.chain_id(),
+        participant: keystore.participant(),
+        limit: config.queue_bytes(),
+        window_minutes: config.window_minutes,
+    };
+    Monitor::open(place, &mut clock::os_rng())
 }
 
 /// The chain's store in a locked folder, and what it stands on.
@@ -121,6 +136,7 @@ struct Running {
     api: JoinHandle<()>,
     scanner: Option<JoinHandle<()>>,
     aggregator: JoinHandle<()>,
+    monitor: JoinHandle<()>,
     groups: Option<std::thread::JoinHandle<()>>,
     miner: Arc<Miner>,
     folder: Folder,
@@ -163,7 +179,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
     // Ends with the node's own stop too, and not only with the caller's.
     let stop = shutdown.child_token();
     let undo = stop.clone().drop_guard();
-    let Opened { folder, params, store, engine, faults, wallet, groups, key, capture } = opened;
+    let Opened { folder, params, store, engine, faults, wallet, groups, monitor, key, capture } = opened;
     let clock = CoreClock::default();
     clock.skew(faults.clock_skew_ms);
     let listener = api::bind(config.api.listen).await?;
@@ -241,6 +257,7 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         metrics: machine.metrics.clone(),
         wallet: wallet.clone(),
         groups,
+        monitor,
         mining_turn: tokio::sync::Mutex::default(),
         shutdown: stop.clone(),
         stopped,
@@ -254,14 +271,25 @@ async fn launch(config: Config, opened: Opened, shutdown: Shutdown) -> Result<No
         tokio::spawn(wallet_task::run(wallet, store, tips, scanned_tx, stop.clone()))
     });
     let aggregator = tokio::spawn(crate::aphr::run(handle.clone(), scanned, stop.clone()));
+    let monitor = tokio::spawn(monitor::run(handle.clone(), stop.clone()));
     // Before anybody is told that the node is ready.
     if faults != Faults::default() {
         handle.set_faults(faults).await?;
     }
     folder.write_token(handle.token())?;
     folder.write_node_file(&ready)?;
-    let running =
-        Running { core, net: net_task, api, scanner, aggregator, groups: groups_thread, miner, folder, failure };
+    let running = Running {
+        core,
+        net: net_task,
+        api,
+        scanner,
+        aggregator,
+        monitor,
+        groups: groups_thread,
+        miner,
+        folder,
+        failure,
+    };
     tokio::spawn(supervise(running, stop.clone(), stopped_tx));
     undo.disarm();
     Ok(handle)
@@ -340,7 +368,7 @@ fn start_core(
 /// Waits for the end, and then for everything to end: no caller is let in, links close, the core brings its writes to the
 /// disk, the folder is given free.
 async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Option<Stopped>>) {
-    let Running { core, net, api, scanner, aggregator, groups, miner, folder, failure } = running;
+    let Running { core, net, api, scanner, aggregator, monitor, groups, miner, folder, failure } = running;
     let (core_done_tx, core_done) = oneshot::channel();
     let watcher = tokio::task::spawn_blocking(move || {
         let ended = core.join();
@@ -349,7 +377,7 @@ async fn supervise(running: Running, stop: Shutdown, stopped: watch::Sender<Opti
     // The core ends by itself only by a panic: then nothing else must go on.
     let panicked = core_done.await.unwrap_or(true);
     stop.cancel();
-    let _ = (watcher.await, api.await, net.await, aggregator.await);
+    let _ = (watcher.await, api.await, net.await, aggregator.await, monitor.await);
     if let Some(scanner) = scanner {
         let _ = scanner.await;
     }

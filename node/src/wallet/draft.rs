@@ -6,7 +6,7 @@ use medring_protocol::identity::PublicKeys;
 use medring_protocol::params::{Params, Purpose};
 use medring_protocol::record::Kind;
 use medring_protocol::seal::{PlainKind, SealError, SensitivePlain};
-use medring_protocol::vitals::{Recording, Signal, VitalsError};
+use medring_protocol::vitals::{Recording, Signal, VitalsError, Window};
 
 /// Most records one bundle or recording is divided into.
 pub const PARTS_MAX: usize = 256;
@@ -38,6 +38,9 @@ pub enum DraftError {
     /// What may be public.
     #[error(transparent)]
     Public(#[from] DeidError),
+    /// Samples that no recording holds.
+    #[error(transparent)]
+    Vitals(#[from] VitalsError),
     /// One resource, or one sample of each signal, is too large for a record of its own.
     #[error("{what} does not fit into a record of its own: {error}")]
     Fit {
@@ -119,6 +122,19 @@ impl Draft {
                 _ => Err("one sample of each signal".into()),
             }
         })
+    }
+
+    /// The PHR of a window of a live stream, for `recipient`, who is its own producer. Whether it fits into one record is the
+    /// caller's to see.
+    pub fn from_window(
+        window: &Window,
+        policy: &Policy,
+        params: &Params,
+        recipient: &PublicKeys,
+    ) -> Result<Self, DraftError> {
+        let bundle = window.to_fhir(&format!("Patient/{}", recipient.id()))?;
+        let public = public_part(Kind::Phr, policy, Input::Nothing, params)?;
+        Ok(Self::new(Kind::Phr, policy, public, recipient, bundle.to_bytes()))
     }
 
     fn new(kind: Kind, policy: &Policy, public: deid::PublicPart, recipient: &PublicKeys, bytes: Vec<u8>) -> Self {

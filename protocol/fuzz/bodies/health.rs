@@ -5,7 +5,7 @@ use medring_protocol::ParticipantId;
 use medring_protocol::aggregate;
 use medring_protocol::fhir::{self, Bundle};
 use medring_protocol::seal::{AphrContent, SensitivePlain};
-use medring_protocol::vitals::{Layout, Recording};
+use medring_protocol::vitals::{Layout, Recording, Window};
 use std::collections::BTreeSet;
 
 pub(super) fn aphr(data: &[u8]) {
@@ -28,6 +28,10 @@ pub(super) fn fhir(data: &[u8]) {
     let Ok(bundle) = Bundle::parse(data) else { return };
     let again = Bundle::parse(&bundle.to_bytes()).expect("what was written is read");
     assert_eq!(again.to_bytes(), bundle.to_bytes());
+    if let Ok(Some(window)) = Window::from_fhir(&bundle) {
+        let written = window.to_fhir("Patient/1").expect("what was read can be written");
+        assert!(Window::from_fhir(&written).expect("what was written is read") == Some(window));
+    }
     let (before, parts) = (bundle.entries().len(), fhir::split(&bundle));
     for entry in bundle.entries() {
         let _ = fhir::topic(&entry.resource);

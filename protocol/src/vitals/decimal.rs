@@ -1,5 +1,6 @@
 //! A measured value exactly as it was written: `62.80` is neither `62.8` nor a float near it.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{cmp::Ordering, fmt, str::FromStr};
 
 /// Digits a value may have, without leading zeros; keeps every sum of [`super::SAMPLES_MAX`] values inside an i128.
@@ -41,6 +42,16 @@ impl Decimal {
         Self::new(i64::try_from(rounded).ok()?, scale)
     }
 
+    /// All digits as a whole number, with the sign.
+    pub fn mantissa(self) -> i64 {
+        self.mantissa
+    }
+
+    /// Whether it is less, however the two are written.
+    pub fn is_below(self, other: Self) -> bool {
+        self.nanos() < other.nanos()
+    }
+
     /// Digits after the point.
     pub fn scale(self) -> u8 {
         self.scale
@@ -79,6 +90,19 @@ impl fmt::Display for Decimal {
 impl fmt::Debug for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// As text: no float comes near it.
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

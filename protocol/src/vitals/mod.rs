@@ -7,11 +7,15 @@ mod fhir;
 mod layout;
 mod recording;
 mod time;
+mod window;
 
 pub use decimal::{Decimal, NotDecimal};
 pub use layout::{Channel, LOINC, Layout, MDC};
 pub use recording::{Recording, Signal, Stats};
 pub use time::{instant, parse_instant};
+pub use window::{
+    SAMPLE_TIME_MS_END, STREAM_NAME_BYTES_MAX, Track, WINDOW_SAMPLES_MAX, WINDOW_SYSTEM, Window, is_stream_name,
+};
 
 pub(crate) use layout::known_name;
 pub(crate) use time::YEAR_10000_MS;

@@ -15,6 +15,7 @@ use medring_protocol::record::Kind;
 use medring_protocol::seal::{AphrContent, AphrSource, PlainKind, RecordSecret, SensitivePlain};
 use medring_protocol::testkit::group::{World, kind};
 use medring_protocol::testkit::{Kit, TestChain};
+use medring_protocol::vitals::{Channel, Window};
 use medring_protocol::wire::{Request, Response, Status};
 use medring_protocol::{BlockId, ParticipantId, RecordId, WireId};
 use zeroize::Zeroizing;
@@ -170,9 +171,25 @@ fn health(add: &mut dyn FnMut(&'static str, &str, Vec<u8>)) {
     );
     add("fhir", "twice", br#"{"resourceType":"Patient","id":"a","id":"b"}"#.to_vec());
     add("fhir", "number", br#"{"resourceType":"Patient","x":1e999,"y":-0.0,"z":12345678901234567890123}"#.to_vec());
+    add("fhir", "window", window());
     add("vitals", "minutes", MINUTES.as_bytes().to_vec());
     add("vitals", "pulse-wave", b"0.51\n0.52\n0.49\n0.50\n".to_vec());
     add("vitals", "odd", b"\xef\xbb\xbfminute;heart_rate_bpm\r\n0;NaN\r\n1;\r\n".to_vec());
+}
+
+/// A window of a live stream: a grid with a gap, and samples that lie on none.
+fn window() -> Vec<u8> {
+    let (heart, spo2) = (Channel::loinc("heart", "8867-4", "/min"), Channel::loinc("spo2", "59408-5", "%"));
+    let value = |text: &str| text.parse().unwrap();
+    let samples = [
+        (&heart, 0, value("62.80")),
+        (&heart, 60_000, value("-5")),
+        (&heart, 180_000, value("63")),
+        (&spo2, 7, value("97")),
+        (&spo2, 7, value("98")),
+        (&spo2, 9_999_999, value("99.0")),
+    ];
+    Window::new("bed-3", 17, samples).unwrap().to_fhir("Patient/1").unwrap().to_bytes()
 }
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"p1","birthDate":"1950-02-03","gender":"female"}"#;

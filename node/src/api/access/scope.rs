@@ -56,6 +56,8 @@ impl Needs {
     pub(in crate::api) const VIEWER: Self = Self::One(&[Scope::Viewer, Scope::Reader]);
     /// Readers.
     pub(in crate::api) const READER: Self = Self::One(&[Scope::Reader]);
+    /// Devices.
+    pub(in crate::api) const DEVICE: Self = Self::One(&[Scope::Device]);
     /// Nobody but operators.
     pub(in crate::api) const OPERATOR: Self = Self::One(&[]);
 
@@ -94,7 +96,7 @@ mod tests {
         let admitted = |needs: Needs| Scope::ALL.map(|scope| needs.admits(scope));
         assert_eq!(admitted(Needs::VIEWER), [true, true, false, true]);
         assert_eq!(admitted(Needs::READER), [false, true, false, true]);
-        assert_eq!(admitted(Needs::One(&[Scope::Device])), [false, false, true, true]);
+        assert_eq!(admitted(Needs::DEVICE), [false, false, true, true]);
         assert_eq!(admitted(Needs::OPERATOR), [false, false, false, true]);
         assert_eq!(Needs::READER.scopes(), ["reader", "operator"]);
     }

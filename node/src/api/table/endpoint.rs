@@ -108,6 +108,12 @@ impl Endpoint {
         self
     }
 
+    /// Lets devices in, too.
+    pub(in crate::api) fn device(&mut self) -> &mut Self {
+        self.needs = Needs::DEVICE;
+        self
+    }
+
     /// Lets everybody in.
     pub(in crate::api) fn open(&mut self) -> &mut Self {
         self.needs = Needs::Nothing;
