@@ -1,10 +1,10 @@
 //! Alerts of a group on this member's node: what is open, thresholds, acknowledging, snoozing. Not a medical device.
 
-use super::{Body, blocking};
 use super::monitor::monitor_of;
 use super::problem::ApiError;
 use super::types::{AcknowledgeRequest, AlertsResponse, SnoozeRequest, Thresholds, ThresholdsRequest, WatchInfo};
 use super::vitals::group_of;
+use super::{Body, blocking};
 use crate::driver::{NodeHandle, now_ms};
 use crate::monitor::{AlertError, BoardError, Boards, Limits};
 use axum::Json;

@@ -34,7 +34,7 @@ pub(super) fn endpoints(table: &mut Table) {
         }))
         .body_bytes_max(SAMPLES_JSON_BYTES_MAX)
         .answers::<SamplesResponse>(200, "How far the stream is")
-        .problems(&[Problems::Forbidden, Problems::NotFound, Problems::Conflict, Problems::Full, Problems::Internal]);
+        .problems(&[Problems::Forbidden, Problems::NotFound, Problems::Conflict, Problems::Unprocessable, Problems::Full]);
     table
         .get("/v1/vitals/streams", "Streams of vital signs that this node takes", streams)
         .device()
@@ -47,7 +47,11 @@ pub(super) fn endpoints(table: &mut Table) {
         .answers::<StreamInfo>(200, "It")
         .problems(&[Problems::NotFound]);
     table
-        .get("/v1/groups/{gid}/vitals", "The live vital signs of a group that open here, each sample once", super::vitals::vitals)
+        .get(
+            "/v1/groups/{gid}/vitals",
+            "The live vital signs of a group that open here, each sample once",
+            super::vitals::vitals,
+        )
         .reader()
         .id("gid", GROUP)
         .query::<super::vitals::RangeQuery>()
@@ -68,7 +72,11 @@ pub(super) fn endpoints(table: &mut Table) {
         .answers::<AlertsResponse>(200, "How alerts stand")
         .problems(&[Problems::NotFound]);
     table
-        .post("/v1/groups/{gid}/alerts/acknowledge", "Acknowledges an alert: it is not raised again while it lasts", alerts::acknowledge)
+        .post(
+            "/v1/groups/{gid}/alerts/acknowledge",
+            "Acknowledges an alert: it is not raised again while it lasts",
+            alerts::acknowledge,
+        )
         .id("gid", GROUP)
         .body::<AcknowledgeRequest>(json!({"id": 1}))
         .answers::<AlertsResponse>(200, "How alerts stand")

@@ -155,7 +155,7 @@ fn may_have(endpoint: &Endpoint, problem: Problems) -> bool {
         Problems::NotFound => !endpoint.params.is_empty(),
         Problems::TooLarge => endpoint.taken.is_some(),
         Problems::Conflict | Problems::Unprocessable => endpoint.idempotent,
-        Problems::TooMany | Problems::Unreachable => false,
+        Problems::TooMany | Problems::Unreachable | Problems::Full => false,
     };
     always || endpoint.problems.contains(&problem)
 }
