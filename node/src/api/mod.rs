@@ -1,6 +1,6 @@
 //! The HTTP API of a node, on loopback only: JSON under `/v1`, behind tokens; see docs/api.md.
 //!
-//! Each module lists its endpoints in the [`table`]: the router, the gate in front of each endpoint and the OpenAPI document
+//! Each module lists its endpoints in the table (`table`): the router, the gate in front of each endpoint and the OpenAPI document
 //! are made from it.
 
 mod access;
