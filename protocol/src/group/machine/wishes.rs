@@ -1,6 +1,7 @@
 //! Wishes of members, and notices to those who are out.
 
 use super::Machine;
+use super::explain::brings;
 use super::io::{Env, Event, MyStanding};
 use super::outbox::Letter;
 use super::state::PENDING_MAX;
@@ -112,7 +113,12 @@ impl Machine {
             return Answer::Taken;
         }
         self.state.out_since = Some(notice.last);
-        self.bury_attempt("this participant is not in the next epoch".into(), None);
+        // Word of a suspension may come after the proposal that ends it: who is out is not suspended again, so such a proposal
+        // is always the later one.
+        let returns = self.state.attempt.as_ref().is_some_and(|attempt| brings(attempt.ed(), &self.id));
+        if notice.why != Left::Suspended || !returns {
+            self.bury_attempt("this participant is not in the next epoch".into(), None);
+        }
         self.state.standing = standing;
         self.state.ask = None;
         self.unpost(|_, letter| *letter == Letter::Ask);

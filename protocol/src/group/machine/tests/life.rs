@@ -3,7 +3,9 @@
 use super::super::*;
 use super::town::Town;
 use crate::group::Change;
-use crate::group::message::Wish;
+use crate::group::message::{Message, Wish};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 #[test]
 fn a_group_of_one_to_six_comes_to_one_key() {
@@ -85,4 +87,40 @@ fn a_suspended_member_comes_back() {
     town.pass(10_000);
     town.finalise();
     town.agree(&[0, 2, 1], 2);
+}
+
+/// The word that it is suspended is on its way for so long that the member hears first of the epoch that brings it back.
+#[test]
+fn late_word_of_a_suspension_does_not_keep_a_member_from_returning() {
+    for steps in 0..60 {
+        let mut town = Town::group_of(3);
+        town.people[1].online = false;
+        town.change(&[Change::Suspend], &[1]);
+        town.pass(10_000);
+        town.finalise();
+        town.agree(&[0, 2], 1);
+        let held = Rc::new(RefCell::new(None));
+        let tape = held.clone();
+        town.filter = Box::new(move |_, to, message| {
+            let is_word = to == 1 && matches!(message, Message::Notice(_));
+            if is_word {
+                *tape.borrow_mut() = Some(message.clone());
+            }
+            !is_word
+        });
+        town.people[1].online = true;
+        town.pass(3_600_000);
+        town.change(&[Change::Return], &[1]);
+        // So many messages of the attempt are delivered before it.
+        for _ in 0..steps {
+            town.deliver_one();
+        }
+        let word = held.borrow_mut().take().unwrap();
+        let owner = town.people[0].me.endpoint.peer_id.clone();
+        town.say(1, owner, word);
+        town.pass(10_000);
+        town.finalise();
+        town.agree(&[0, 2, 1], 2);
+        assert_eq!(town.machine(1).status().standing, MyStanding::Member, "after {steps} messages");
+    }
 }
