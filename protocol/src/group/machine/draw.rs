@@ -12,7 +12,7 @@ use crate::identity::PublicKeys;
 use std::collections::BTreeSet;
 
 /// Late or quarrelling this often, and a member is left out.
-const STRIKES_MAX: u8 = 2;
+pub(super) const STRIKES_MAX: u8 = 2;
 
 /// What the next descriptor builds on.
 struct Base {

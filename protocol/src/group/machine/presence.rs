@@ -1,6 +1,7 @@
 //! Owner: an attempt begins only while every member of the roster to be answers. Nothing here is stored.
 
 use super::Machine;
+use super::draw::STRIKES_MAX;
 use super::io::{Env, Event, Output};
 use super::outbox::Sent;
 use crate::group::message::{Answer, Message, Refusal};
@@ -69,6 +70,11 @@ impl Machine {
         presence.failed = answer != Some(Answer::Taken);
         if answer == Some(Answer::Taken) {
             presence.seen_ms = Some(env.now_ms);
+        }
+        // Somebody invited whose node knows nothing of it any more, as after an old copy of its folder: nobody waits for that.
+        let joins = !self.state.ring().contains(&who);
+        if joins && answer == Some(Answer::Refused(Refusal::UnknownGroup)) {
+            self.strike_id(who, STRIKES_MAX);
         }
     }
 

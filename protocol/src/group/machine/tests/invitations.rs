@@ -59,3 +59,22 @@ fn a_member_whose_token_is_forgotten_may_say_join_again_and_nobody_else() {
     assert_eq!(say(&mut town, who, join), Answer::Refused(Refusal::Invitation));
     assert!(town.machine(0).status().candidates.iter().all(|c| c.member != town.people[2].id));
 }
+
+/// After an old copy of its folder a node that was invited may know nothing of it any more: the others do not wait for it.
+#[test]
+fn who_was_invited_and_has_forgotten_it_holds_nobody_up() {
+    let mut town = Town::new(4);
+    town.form(3);
+    town.invite(3);
+    town.answers = Box::new(|to, message, answer| match message {
+        Message::Probe if to == 3 => Answer::Refused(Refusal::UnknownGroup),
+        _ => answer,
+    });
+    town.change(&[Change::Join], &[3]);
+    town.change(&[Change::Suspend], &[2]);
+    town.pass(10_000);
+    town.finalise();
+    town.agree(&[0, 1], 1);
+    let gone = town.people[3].id;
+    assert!(town.saw(0, |event| matches!(event, Event::Left { member, .. } if *member == gone)), "its owner is told");
+}
