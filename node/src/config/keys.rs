@@ -56,7 +56,7 @@ macro_rules! keys {
 }
 
 keys! {
-    "data_dir" Path "~/.medring" "folder of the chain, the node's key, `LOCK`, `node.json` and `api.token`"
+    "data_dir" Path "~/.medring" "folder of the chain, the node's key, `LOCK`, `node.json`, `api.token` and `tokens.json`"
     "genesis" Path "genesis.json" "the network's genesis file"
     "chain.min_work" Text "" "least work of a branch that is stored, 0x and hex digits or a decimal number; protects a new node from floods of cheap headers. A good value is the `work` that `medring chain status` tells on a node you trust"
     "chain.checkpoints" List "" "`HEIGHT:BLOCKID`: the only block that may stand at a height; a branch with another one is refused as long as this stands here"
