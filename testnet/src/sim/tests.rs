@@ -76,10 +76,11 @@ fn a_node_that_a_restart_changes_is_seen() {
     let mut sim = settled();
     let id = submit(&mut sim, 3);
     let core = sim.nodes[3].core.as_ref().unwrap();
-    sim.nodes[3].before = Some(essence::Essence::of(core));
-    let mut batch = Batch::new();
-    batch.delete(Column::Pool, id.0);
-    sim.nodes[3].disk.write(&batch, Durability::Synced).unwrap();
+    let before = essence::Essence::of(core);
+    // Through the store, whose tally would tell of an entry that is taken away behind it.
+    core.store().remove_pool(&[id]).unwrap();
+    core.store().sync().unwrap();
+    sim.nodes[3].before = Some(before);
     sim.nodes[3].kill();
     let told = sim.start_node(3, u64::MAX).unwrap_err().to_string();
     assert!(told.contains("a restart made of the pool"), "{told}");
