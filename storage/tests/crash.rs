@@ -5,7 +5,7 @@ mod common;
 
 use common::world::World;
 use medring_protocol::{BlockId, Gid};
-use medring_storage::{ChainStore, RocksEngine};
+use medring_storage::{ChainStore, DumpEntry, RocksEngine, StorageError};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -101,7 +101,7 @@ fn a_killed_process_loses_nothing_it_reported() {
     let in_use = RocksEngine::open(folder.path()).unwrap_err();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(matches!(in_use, medring_storage::StorageError::InUse { .. }), "{in_use}");
+    assert!(matches!(in_use, StorageError::InUse { .. }), "{in_use}");
     let store = open(folder.path(), &world);
     let (tip, height) = store.tip().unwrap();
     assert!(height >= reported, "reported {reported}, found {height}");
@@ -126,8 +126,8 @@ fn a_store_dropped_without_a_sync_opens_with_all_it_took() {
     assert!(open(crashed.path(), &world).dump().unwrap() == dump);
 }
 
-#[test]
-fn a_damaged_or_missing_file_is_an_error_that_says_the_way_back() {
+/// A store of eight blocks, in files that only its manifest names, and what is in it.
+fn in_files() -> (World, tempfile::TempDir, Vec<DumpEntry>) {
     let (world, chain) = long_chain();
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), &world);
@@ -137,10 +137,16 @@ fn a_damaged_or_missing_file_is_an_error_that_says_the_way_back() {
     drop(store);
     // Opening once more moves what is in the log to files of its own.
     drop(open(folder.path(), &world));
-    let read = |folder: &Path| {
-        let store = ChainStore::open(RocksEngine::open(folder)?, &world.net.params)?;
-        store.dump()
-    };
+    (world, folder, dump)
+}
+
+fn read(folder: &Path, world: &World) -> Result<Vec<DumpEntry>, StorageError> {
+    ChainStore::open(RocksEngine::open(folder)?, &world.net.params)?.dump()
+}
+
+#[test]
+fn a_damaged_or_missing_file_is_an_error_that_says_the_way_back() {
+    let (world, folder, dump) = in_files();
     let mut damaged = 0;
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let (path, name) = {
@@ -160,7 +166,7 @@ fn a_damaged_or_missing_file_is_an_error_that_says_the_way_back() {
                 Some(bytes) => std::fs::write(copy.path().join(&name), bytes).unwrap(),
                 None => std::fs::remove_file(copy.path().join(&name)).unwrap(),
             }
-            match read(copy.path()) {
+            match read(copy.path(), &world) {
                 Ok(found) => assert!(found == dump, "{name:?}, damage not seen"),
                 Err(error) => {
                     damaged += 1;
@@ -189,7 +195,7 @@ fn a_missing_log_or_manifest_is_seen() {
             let copy = copy(folder.path());
             std::fs::remove_file(copy.path().join(&name)).unwrap();
             let error = RocksEngine::open(copy.path()).unwrap_err();
-            assert!(matches!(error, medring_storage::StorageError::Unusable { .. }), "{name}: {error}");
+            assert!(matches!(error, StorageError::Unusable { .. }), "{name}: {error}");
             removed += 1;
         }
     }
@@ -207,7 +213,7 @@ fn child_that_writes_until_refused() {
         match store.meta_put(&format!("big-{number}"), &big) {
             Ok(()) => println!("wrote {number}"),
             Err(error) => {
-                assert!(matches!(error, medring_storage::StorageError::Io { .. }), "{error}");
+                assert!(matches!(error, StorageError::Io { .. }), "{error}");
                 assert!(store.meta_get("big-0").unwrap().is_some(), "reads go on");
                 assert_eq!(store.meta_get(&format!("big-{number}")).unwrap(), None);
                 store.meta_put("small", &[1]).unwrap_err();
@@ -245,15 +251,7 @@ fn a_write_that_fails_is_an_error_and_the_store_opens_as_before_it() {
 
 #[test]
 fn every_byte_of_the_manifest_counts() {
-    let (world, chain) = long_chain();
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path(), &world);
-    world.store_blocks(&store, &chain[..8]);
-    world.go(&store, &chain[7]).unwrap();
-    let dump = store.dump().unwrap();
-    drop(store);
-    // Opening once more moves what is in the log to files that only the manifest names.
-    drop(open(folder.path(), &world));
+    let (world, folder, dump) = in_files();
     let mut names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let name = names.find(|name| name.to_string_lossy().starts_with("MANIFEST")).unwrap();
     let bytes = std::fs::read(folder.path().join(&name)).unwrap();
@@ -264,8 +262,7 @@ fn every_byte_of_the_manifest_counts() {
         let mut spoiled = bytes.clone();
         spoiled[at] ^= 0x80;
         std::fs::write(copy.path().join(&name), spoiled).unwrap();
-        let found = RocksEngine::open(copy.path()).and_then(|engine| ChainStore::open(engine, &world.net.params));
-        match found.and_then(|store| store.dump()) {
+        match read(copy.path(), &world) {
             Ok(found) => assert!(found == dump, "byte {at}: damage not seen"),
             Err(error) => by_tally += usize::from(error.to_string().contains("entries were written to")),
         }

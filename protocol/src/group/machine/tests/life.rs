@@ -72,14 +72,20 @@ fn the_change_waits_for_who_is_away_and_says_for_whom() {
     town.agree(&[0, 1, 2], 1);
 }
 
-#[test]
-fn a_suspended_member_comes_back() {
+/// A group of three, of which person 1 was suspended while it was away.
+fn without_person_1() -> Town {
     let mut town = Town::group_of(3);
     town.people[1].online = false;
     town.change(&[Change::Suspend], &[1]);
     town.pass(10_000);
     town.finalise();
     town.agree(&[0, 2], 1);
+    town
+}
+
+#[test]
+fn a_suspended_member_comes_back() {
+    let mut town = without_person_1();
     town.people[1].online = true;
     town.pass(3_600_000);
     assert_eq!(town.machine(1).status().standing, MyStanding::Suspended);
@@ -93,12 +99,7 @@ fn a_suspended_member_comes_back() {
 #[test]
 fn late_word_of_a_suspension_does_not_keep_a_member_from_returning() {
     for steps in 0..60 {
-        let mut town = Town::group_of(3);
-        town.people[1].online = false;
-        town.change(&[Change::Suspend], &[1]);
-        town.pass(10_000);
-        town.finalise();
-        town.agree(&[0, 2], 1);
+        let mut town = without_person_1();
         let held = Rc::new(RefCell::new(None));
         let tape = held.clone();
         town.filter = Box::new(move |_, to, message| {
